@@ -1,0 +1,169 @@
+"""Fits Gaussians to an image by gradient descent: one optimisation step on the CPU, and the state it carries.
+
+A step renders, compares, differentiates and updates every Gaussian with Adam (Kingma & Ba 2015) in the Gaussian's own
+frame: means move in units of its scales along its axes, scales change by factors. One learning rate then suits wide and
+narrow Gaussians alike.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from . import cpu
+from .tiles import sort_into_tiles
+
+_jit = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Learning rates of Adam by attribute."""
+
+    means: float = 0.15
+    """In standard deviations along the Gaussian's axes."""
+    scales: float = 0.1
+    """In natural logarithms of the scales."""
+    rotations: float = 0.1
+    """In radians."""
+    colors: float = 0.02
+    """In units of full scale."""
+
+
+@_jit
+def _update(sums, parameters, first, second, steps, rates, beta1, beta2, lowest, highest):
+    """One Adam step on `parameters` [N, 5 + C]: x, y, two log-scales, rotation, colours; `sums` as in cpu.backward."""
+    count = parameters.shape[1]
+    channels = count - 5
+    gradient = np.empty(count, np.float32)
+    for i in range(parameters.shape[0]):
+        row = parameters[i]
+        stretch = math.exp(row[2] - row[3])
+        gradient[0] = sums[i, channels]
+        gradient[1] = sums[i, channels + 1]
+        gradient[2] = sums[i, channels + 2]
+        gradient[3] = sums[i, channels + 4]
+        gradient[4] = sums[i, channels + 3] * (stretch - 1 / stretch)
+        gradient[5:] = sums[i, :channels]
+
+        steps[i] += 1
+        bias1 = 1 - beta1 ** steps[i]
+        bias2 = 1 - beta2 ** steps[i]
+        for k in range(count):
+            first[i, k] += (1 - beta1) * (gradient[k] - first[i, k])
+            second[i, k] += (1 - beta2) * (gradient[k] ** 2 - second[i, k])
+            gradient[k] = first[i, k] / bias1 / (math.sqrt(second[i, k] / bias2) + 1e-8)
+
+        along = rates[0] * gradient[0] * math.exp(row[2])
+        across = rates[0] * gradient[1] * math.exp(row[3])
+        cos = math.cos(row[4])
+        sin = math.sin(row[4])
+        row[0] -= cos * along - sin * across
+        row[1] -= sin * along + cos * across
+        for k in range(2, 4):
+            row[k] = min(max(row[k] - rates[1] * gradient[k], lowest), highest)
+        row[4] -= rates[2] * gradient[4]
+        for k in range(5, count):
+            row[k] -= rates[3] * gradient[k]
+
+
+class FrameAdam:
+    """N Gaussians that descend towards a target image.
+
+    Args:
+        target: [C, H, W] float32, full scale 1.
+        smallest_scale, largest_scale: bounds on the scales in pixels.
+        cutoff: standard deviations at which Gaussians end while fitting.
+        beta1, beta2: decay of Adam's running means of the gradient and its square, per step.
+    """
+
+    def __init__(
+        self,
+        target: NDArray[np.float32],
+        *,
+        smallest_scale: float,
+        largest_scale: float,
+        cutoff: float,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+    ) -> None:
+        self.target = np.ascontiguousarray(target, np.float32)
+        self.bounds = (math.log(smallest_scale), math.log(largest_scale))
+        self.cutoff = cutoff
+        self.betas = (beta1, beta2)
+        columns = 5 + len(target)
+        self._parameters = np.empty((0, columns), np.float32)
+        self._first = np.empty((0, columns), np.float32)
+        self._second = np.empty((0, columns), np.float32)
+        self._steps = np.empty(0, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    @property
+    def means(self) -> NDArray[np.float32]:
+        """[N, 2] pixels."""
+        return self._parameters[:, :2]
+
+    @property
+    def scales(self) -> NDArray[np.float32]:
+        """[N, 2] pixels."""
+        return np.exp(self._parameters[:, 2:4])
+
+    @property
+    def rotations(self) -> NDArray[np.float32]:
+        """[N] radians."""
+        return self._parameters[:, 4]
+
+    @property
+    def colors(self) -> NDArray[np.float32]:
+        """[N, C]."""
+        return self._parameters[:, 5:]
+
+    def append(
+        self,
+        means: NDArray[np.float32],
+        scales: NDArray[np.float32],
+        rotations: NDArray[np.float32],
+        colors: NDArray[np.float32],
+    ) -> None:
+        """Add M Gaussians: means [M, 2], scales [M, 2], rotations [M], colors [M, C]; Adam starts afresh for them."""
+        added = np.concatenate(
+            [means, np.clip(np.log(scales), *self.bounds), rotations[:, None], colors], axis=1, dtype=np.float32
+        )
+        self._parameters = np.concatenate([self._parameters, added])
+        self._first = np.concatenate([self._first, np.zeros_like(added)])
+        self._second = np.concatenate([self._second, np.zeros_like(added)])
+        self._steps = np.concatenate([self._steps, np.zeros(len(added), np.int64)])
+
+    def keep(self, mask: NDArray[np.bool_]) -> None:
+        """Drop the Gaussians where `mask` [N] is false."""
+        self._parameters = self._parameters[mask]
+        self._first = self._first[mask]
+        self._second = self._second[mask]
+        self._steps = self._steps[mask]
+
+    def render(self) -> NDArray[np.float32]:
+        """The current image [C, H, W], not clamped."""
+        return cpu.forward(self._tiles(), np.ascontiguousarray(self.colors), *self.target.shape[1:])
+
+    def step(self, rates: Rates) -> float:
+        """Move every Gaussian once; returns the mean squared error before the move."""
+        error, sums = cpu.squared_error(self._tiles(), np.ascontiguousarray(self.colors), self.target)
+        _update(
+            sums,
+            self._parameters,
+            self._first,
+            self._second,
+            self._steps,
+            (rates.means, rates.scales, rates.rotations, rates.colors),
+            *self.betas,
+            *self.bounds,
+        )
+        return error / self.target.size
+
+    def _tiles(self):
+        height, width = self.target.shape[1:]
+        return sort_into_tiles(self.means, self.scales, self.rotations, height, width, 0.0, 0.0, 1.0, self.cutoff)

@@ -1,0 +1,136 @@
+"""The CPU rasteriser on NumPy arrays: no torch, no autograd."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import cpu
+from .geometry import CUTOFF, Viewport, output_scales, parameter_gradients
+from .tiles import Tiles, sort_into_tiles
+
+
+class Gradients(NamedTuple):
+    """Gradients of a loss with respect to the parameters of N Gaussians, all float32."""
+
+    means: NDArray[np.float32]  # [N, 2]
+    scales: NDArray[np.float32]  # [N, 2]
+    rotations: NDArray[np.float32]  # [N]
+    colors: NDArray[np.float32]  # [N, C]
+
+
+class _Scene(NamedTuple):
+    scales: NDArray[np.float32]
+    rotations: NDArray[np.float32]
+    colors: NDArray[np.float32]
+    gains: NDArray[np.float32]
+    tiles: Tiles
+
+
+def render(
+    means: ArrayLike,
+    scales: ArrayLike,
+    rotations: ArrayLike,
+    colors: ArrayLike,
+    height: int,
+    width: int,
+    viewport: Viewport | None = None,
+    cutoff: float = CUTOFF,
+) -> NDArray[np.float32]:
+    """Render a sum of 2D Gaussians.
+
+    Args:
+        means: [N, 2] canvas pixels; the centre of the top-left pixel is (0.5, 0.5).
+        scales: [N, 2] standard deviations in canvas pixels, > 0.
+        rotations: [N] radians from +x towards +y (down).
+        colors: [N, C] amplitudes, C >= 1.
+        height, width: output size in pixels, >= 1.
+        viewport: part of the canvas to show; all of it at its own size if None.
+        cutoff: standard deviations at which a Gaussian ends.
+
+    Returns:
+        Image [C, height, width] float32, not clamped.
+
+    Raises:
+        ValueError: a shape does not fit, or a row holds a NaN, an infinity or a scale that is not positive.
+    """
+    scene = _prepare(means, scales, rotations, colors, height, width, viewport, cutoff)
+    return cpu.forward(scene.tiles, scene.colors * scene.gains[:, None], height, width)
+
+
+def render_backward(
+    means: ArrayLike,
+    scales: ArrayLike,
+    rotations: ArrayLike,
+    colors: ArrayLike,
+    image_gradient: ArrayLike,
+    viewport: Viewport | None = None,
+    cutoff: float = CUTOFF,
+) -> Gradients:
+    """Gradients of a loss of `render`'s image, given its gradient with respect to that image.
+
+    Args:
+        image_gradient: [C, H, W]; its shape gives the size of the output.
+        means, scales, rotations, colors, viewport, cutoff: as in `render`.
+
+    Raises:
+        ValueError: as in `render`.
+    """
+    image_gradient = np.ascontiguousarray(image_gradient, np.float32)
+    if image_gradient.ndim != 3:
+        raise ValueError(f"image_gradient must have shape [C, H, W], got {list(image_gradient.shape)}")
+    channels, height, width = image_gradient.shape
+    scene = _prepare(means, scales, rotations, colors, height, width, viewport, cutoff)
+    if scene.colors.shape[1] != channels:
+        raise ValueError(f"image_gradient has {channels} channels, colors have {scene.colors.shape[1]}")
+    sums = cpu.backward(scene.tiles, scene.colors * scene.gains[:, None], image_gradient)
+    zoom = (viewport or Viewport()).scale
+    return Gradients(*parameter_gradients(sums, scene.scales, scene.rotations, scene.colors, zoom))
+
+
+def check_gaussians(
+    means: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    rotations: NDArray[np.float32],
+    colors: NDArray[np.float32],
+) -> None:
+    """Raise ValueError unless the arrays describe N Gaussians: shapes that agree, finite values, positive scales."""
+    gaussians = len(means)
+    for name, array, shape in (
+        ("means", means, (gaussians, 2)),
+        ("scales", scales, (gaussians, 2)),
+        ("rotations", rotations, (gaussians,)),
+        ("colors", colors, (gaussians, max(1, colors.shape[-1] if colors.ndim else 1))),
+    ):
+        if array.shape != shape:
+            expected = "[N, C]" if name == "colors" else str(list(shape))
+            raise ValueError(f"{name} must have shape {expected} with N = {gaussians}, got {list(array.shape)}")
+        bad = ~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
+        if bad.any():
+            row = int(bad.argmax())
+            raise ValueError(f"{name}[{row}] is not finite: {array[row]}")
+    bad = (scales <= 0).any(axis=1)
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(f"scales[{row}] is not positive: {scales[row]}")
+
+
+def check_output(height: int, width: int, viewport: Viewport | None, cutoff: float) -> None:
+    """Raise ValueError unless the output has pixels and the viewport and cutoff are usable."""
+    if height < 1 or width < 1:
+        raise ValueError(f"output size must be at least 1x1, got {width}x{height}")
+    if viewport is not None and not (np.isfinite(viewport).all() and viewport.scale > 0):
+        raise ValueError(f"viewport must be finite with a positive scale, got {viewport}")
+    if not 0 < cutoff < np.inf:
+        raise ValueError(f"cutoff must be positive and finite, got {cutoff}")
+
+
+def _prepare(means, scales, rotations, colors, height, width, viewport, cutoff) -> _Scene:
+    arrays = [np.ascontiguousarray(array, np.float32) for array in (means, scales, rotations, colors)]
+    check_gaussians(*arrays)
+    check_output(height, width, viewport, cutoff)
+    means, scales, rotations, colors = arrays
+    x0, y0, zoom = viewport or Viewport()
+    widened, gains = output_scales(scales, zoom)
+    tiles = sort_into_tiles(means, widened, rotations, height, width, x0, y0, zoom, cutoff)
+    return _Scene(scales, rotations, colors, gains, tiles)

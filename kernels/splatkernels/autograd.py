@@ -1,0 +1,104 @@
+"""The differentiable rasteriser on torch tensors."""
+
+import torch
+from torch import Tensor
+
+from .arrays import render, render_backward
+from .geometry import CUTOFF, Viewport
+
+
+def rasterize(
+    means: Tensor,
+    scales: Tensor,
+    rotations: Tensor,
+    colors: Tensor,
+    height: int,
+    width: int,
+    viewport: Viewport | None = None,
+    cutoff: float = CUTOFF,
+) -> Tensor:
+    """Render a sum of 2D Gaussians, differentiable once in all four tensors.
+
+    Args:
+        means: [N, 2] canvas pixels; the centre of the top-left pixel is (0.5, 0.5).
+        scales: [N, 2] standard deviations in canvas pixels, > 0.
+        rotations: [N] radians from +x towards +y (down).
+        colors: [N, C] amplitudes, C >= 1.
+        height, width: output size in pixels, >= 1.
+        viewport: part of the canvas to show; all of it at its own size if None.
+        cutoff: standard deviations at which a Gaussian ends.
+
+    Returns:
+        Image [C, height, width], not clamped.
+
+    Raises:
+        TypeError: a tensor is not float32.
+        ValueError: a shape does not fit, or a row holds a NaN, an infinity or a scale that is not positive.
+    """
+    for name, tensor in (("means", means), ("scales", scales), ("rotations", rotations), ("colors", colors)):
+        if tensor.dtype != torch.float32:
+            raise TypeError(f"{name} must be float32, got {tensor.dtype}; rasterize_reference takes any float dtype")
+    x0, y0, zoom = viewport or Viewport()
+    return _rasterize(means, scales, rotations, colors, height, width, x0, y0, zoom, cutoff)
+
+
+def _arrays(means: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor):
+    return means.numpy(), scales.numpy(), rotations.numpy(), colors.numpy()
+
+
+@torch.library.custom_op("splatkernels::rasterize", mutates_args=(), device_types="cpu")
+def _rasterize(
+    means: Tensor,
+    scales: Tensor,
+    rotations: Tensor,
+    colors: Tensor,
+    height: int,
+    width: int,
+    x0: float,
+    y0: float,
+    zoom: float,
+    cutoff: float,
+) -> Tensor:
+    arrays = _arrays(means, scales, rotations, colors)
+    return torch.from_numpy(render(*arrays, height, width, Viewport(x0, y0, zoom), cutoff))
+
+
+@_rasterize.register_fake
+def _(means, scales, rotations, colors, height, width, x0, y0, zoom, cutoff):
+    return colors.new_empty((colors.shape[1], height, width))
+
+
+@torch.library.custom_op("splatkernels::rasterize_backward", mutates_args=(), device_types="cpu")
+def _rasterize_backward(
+    means: Tensor,
+    scales: Tensor,
+    rotations: Tensor,
+    colors: Tensor,
+    image_gradient: Tensor,
+    x0: float,
+    y0: float,
+    zoom: float,
+    cutoff: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    arrays = _arrays(means, scales, rotations, colors)
+    gradients = render_backward(*arrays, image_gradient.numpy(), Viewport(x0, y0, zoom), cutoff)
+    d_means, d_scales, d_rotations, d_colors = (torch.from_numpy(gradient) for gradient in gradients)
+    return d_means, d_scales, d_rotations, d_colors
+
+
+@_rasterize_backward.register_fake
+def _(means, scales, rotations, colors, image_gradient, x0, y0, zoom, cutoff):
+    return tuple(torch.empty_like(tensor) for tensor in (means, scales, rotations, colors))
+
+
+def _setup_context(ctx, inputs, output):
+    ctx.save_for_backward(*inputs[:4])
+    ctx.view = inputs[6:]
+
+
+def _backward(ctx, image_gradient):
+    gradients = _rasterize_backward(*ctx.saved_tensors, image_gradient, *ctx.view)
+    return *gradients, None, None, None, None, None, None
+
+
+_rasterize.register_autograd(_backward, setup_context=_setup_context)

@@ -1,0 +1,91 @@
+"""The rasteriser's conventions: viewports, the footprint of a pixel, and the chain rule through both.
+
+A Gaussian with mean m, scales (s1, s2), rotation r and colour c adds
+
+    c * exp(-((u / s1)^2 + (v / s2)^2) / 2),   u = cos(r) dx + sin(r) dy,   v = -sin(r) dx + cos(r) dy
+
+to the pixel at offset (dx, dy) = p - m. Its first principal axis points along (cos r, sin r): positive angles turn from
++x towards +y, and y points down. The centre of the top-left pixel is (0.5, 0.5).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+CUTOFF = 4.5
+"""Standard deviations out to which a Gaussian is evaluated by default; there it has fallen to 4e-5."""
+
+FOOTPRINT = 0.25
+"""Variance, in output pixels squared, of the low-pass that a pixel much wider than a canvas pixel applies."""
+
+
+class Viewport(NamedTuple):
+    """The part of the canvas an output shows: its top-left corner and its magnification.
+
+    An output of `height` x `width` pixels shows the canvas from (x0, y0) to (x0 + width / scale, y0 + height / scale).
+    """
+
+    x0: float = 0.0
+    """Canvas x of the output's left edge, in canvas pixels."""
+    y0: float = 0.0
+    """Canvas y of the output's top edge, in canvas pixels."""
+    scale: float = 1.0
+    """Output pixels per canvas pixel, > 0. Below 1 each Gaussian is widened by the pixel's footprint."""
+
+
+def output_scales(scales: NDArray[np.float32], zoom: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Standard deviations in output pixels, and the factor on the amplitude that keeps each Gaussian's integral.
+
+    When zooming out, a sample of the image alone would alias; averaging over a Gaussian footprint of variance f turns
+    scales s into sqrt(s^2 + f) at the same integral (the elliptical weighted average of Heckbert 1989).
+
+    Args:
+        scales: [N, 2] canvas pixels.
+        zoom: output pixels per canvas pixel.
+
+    Returns:
+        Scales [N, 2] in output pixels and gains [N].
+    """
+    zoomed = scales * np.float32(zoom)
+    if zoom >= 1:
+        return zoomed, np.ones(len(scales), np.float32)
+    widened = np.sqrt(zoomed**2 + np.float32(FOOTPRINT * (1 - zoom**2)))
+    return widened, np.prod(zoomed / widened, axis=1)
+
+
+def parameter_gradients(
+    sums: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    rotations: NDArray[np.float32],
+    colors: NDArray[np.float32],
+    zoom: float,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Gradients of a loss with respect to the parameters, from the sums the backward kernels return.
+
+    With V the loss gradient per pixel, w the weight, t = w (V . color) and (u, v) the offset in standard deviations
+    along the principal axes, the sums per Gaussian are V w per channel, then t u, t v, t u^2, t u v, t v^2.
+
+    Args:
+        sums: [N, C + 5].
+        scales: [N, 2] canvas pixels.
+        rotations: [N] radians.
+        colors: [N, C].
+        zoom: output pixels per canvas pixel.
+
+    Returns:
+        Gradients for means [N, 2], scales [N, 2], rotations [N] and colors [N, C].
+    """
+    channels = colors.shape[1]
+    widened, gains = output_scales(scales, zoom)
+    color_sums = sums[:, :channels]
+    u, v, uu, uv, vv = sums[:, channels:].T
+    cos, sin = np.cos(rotations), np.sin(rotations)
+    along, across = u / widened[:, 0], v / widened[:, 1]
+    d_means = np.float32(zoom) * np.stack([cos * along - sin * across, sin * along + cos * across], axis=1)
+    # d log(widened) / d log(scale); 1 unless a footprint is added.
+    share = (scales * np.float32(zoom) / widened) ** 2
+    d_log_gain = gains * (color_sums * colors).sum(axis=1)
+    d_scales = (np.stack([uu, vv], axis=1) * share + d_log_gain[:, None] * (1 - share)) / scales
+    d_rotations = uv * (widened[:, 0] / widened[:, 1] - widened[:, 1] / widened[:, 0])
+    return d_means, d_scales, d_rotations, color_sums * gains[:, None]

@@ -1,0 +1,49 @@
+"""Runs the parts of a kernel side by side.
+
+Kernels release the GIL and split their work into parts that share nothing, so plain Python threads are enough. They
+need no OpenMP runtime (two of which in one process, torch's and Numba's, would spin against each other), survive
+calls from several threads at once and start in microseconds.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+
+_lock = threading.Lock()
+_pool: ThreadPoolExecutor | None = None
+_threads = numba.config.NUMBA_NUM_THREADS
+
+
+def get_num_threads() -> int:
+    """Number of threads the CPU kernels use; at first NUMBA_NUM_THREADS, or else the number of usable cores."""
+    return _threads
+
+
+def set_num_threads(threads: int) -> None:
+    """Use `threads` >= 1 threads in the CPU kernels of this process from now on."""
+    global _threads, _pool
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    with _lock:
+        if threads != _threads and _pool is not None:
+            _pool.shutdown(wait=False)
+            _pool = None
+        _threads = threads
+
+
+def run(kernel: Callable[..., None], items: int, *args: object) -> None:
+    """Call `kernel(part, parts, *args)` for every part, where `items` units of work bound the number of parts."""
+    global _pool
+    parts = max(1, min(_threads, items))
+    if parts == 1:
+        kernel(0, 1, *args)
+        return
+    with _lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(_threads - 1, thread_name_prefix="splatkernels")
+        futures = [_pool.submit(kernel, part, parts, *args) for part in range(1, parts)]
+    kernel(0, parts, *args)
+    for future in futures:
+        future.result()

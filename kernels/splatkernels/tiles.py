@@ -1,0 +1,176 @@
+"""Sorts Gaussians into image tiles for the CPU kernels.
+
+A tile is one vector of pixels wide (`LANES`) and `TILE_ROWS` rows high. A Gaussian meets a tile in the rows where its
+cutoff ellipse crosses the tile's columns, found in closed form, so a kernel visits few pixels outside the ellipse.
+Every such meeting is a pair. Pairs are numbered Gaussian by Gaussian (their slots), and listed tile by tile: kernels
+that work on tiles write to slots, and a Gaussian's sums are then read from consecutive slots, without atomics and in an
+order that does not depend on the number of threads.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from .simd import LANES
+from .threads import run
+
+TILE_ROWS = 32
+
+_jit = njit(cache=True, nogil=True, error_model="numpy")
+
+
+class Tiles(NamedTuple):
+    """N Gaussians, projected to output pixels, and the P pairs they form with the T tiles of the output."""
+
+    frames: NDArray[np.float64]  # [N, 8] x, y, whitening matrix by rows, reach in x and y (see project)
+    offsets: NDArray[np.int64]  # [N + 1] first slot of each Gaussian
+    rows: NDArray[np.int8]  # [P, 2] first and last row within the tile, by slot
+    starts: NDArray[np.int64]  # [T + 1] first entry of each tile in the two lists below
+    slots: NDArray[np.int32]  # [P] slots of each tile's pairs
+    owners: NDArray[np.int32]  # [P] Gaussians of each tile's pairs
+
+
+@_jit
+def project(means, scales, rotations, x0, y0, zoom, cutoff, frames):
+    """Fill `frames` [N, 8]: mean in output pixels, whitening matrix, reach of the cutoff ellipse along x and y.
+
+    The whitening matrix takes an offset from the mean to standard deviations along the two principal axes.
+    `scales` are in output pixels already.
+    """
+    for i in range(means.shape[0]):
+        # A Gaussian this narrow is zero at every pixel centre it does not hit exactly.
+        scale1 = max(float(scales[i, 0]), 1e-6)
+        scale2 = max(float(scales[i, 1]), 1e-6)
+        cos = math.cos(rotations[i])
+        sin = math.sin(rotations[i])
+        frames[i, 0] = (means[i, 0] - x0) * zoom
+        frames[i, 1] = (means[i, 1] - y0) * zoom
+        frames[i, 2] = cos / scale1
+        frames[i, 3] = sin / scale1
+        frames[i, 4] = -sin / scale2
+        frames[i, 5] = cos / scale2
+        frames[i, 6] = cutoff * math.hypot(cos * scale1, sin * scale2)
+        frames[i, 7] = cutoff * math.hypot(sin * scale1, cos * scale2)
+
+
+@_jit
+def _pixels(low, high, count):
+    """First and last of `count` pixels whose centres lie in [low, high]; last < first where there is none."""
+    first = min(max(math.ceil(low - 0.5), 0.0), float(count))
+    last = max(min(math.floor(high - 0.5), count - 1.0), -1.0)
+    return int(first), int(last)
+
+
+@_jit
+def _rows(frames, i, cutoff, strip, height):
+    """First and last output row in which the cutoff ellipse of Gaussian `i` meets a strip of `LANES` columns."""
+    left = strip * LANES + 0.5 - frames[i, 0]
+    right = left + (LANES - 1)
+    a = frames[i, 2] ** 2 + frames[i, 4] ** 2
+    b = frames[i, 2] * frames[i, 3] + frames[i, 4] * frames[i, 5]
+    c = frames[i, 3] ** 2 + frames[i, 5] ** 2
+    # The ellipse is lowest at x = -b / a * reach_y and highest at the opposite point; elsewhere its edge at x is
+    # -b / c * x +- cutoff * sqrt((1 - (x / reach_x)^2) / c).
+    lowest_x = -b / a * frames[i, 7]
+    x = min(max(lowest_x, left), right)
+    low = -b / c * x + cutoff * math.sqrt(max(0.0, 1.0 - (x / frames[i, 6]) ** 2) / c)
+    x = min(max(-lowest_x, left), right)
+    high = -b / c * x - cutoff * math.sqrt(max(0.0, 1.0 - (x / frames[i, 6]) ** 2) / c)
+    return _pixels(frames[i, 1] + high, frames[i, 1] + low, height)
+
+
+@_jit
+def _count(part, parts, frames, cutoff, height, width, counts):
+    gaussians = frames.shape[0]
+    for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
+        left, right = _pixels(frames[i, 0] - frames[i, 6], frames[i, 0] + frames[i, 6], width)
+        pairs = 0
+        if left <= right:
+            for strip in range(left // LANES, right // LANES + 1):
+                first, last = _rows(frames, i, cutoff, strip, height)
+                if first <= last:
+                    pairs += last // TILE_ROWS - first // TILE_ROWS + 1
+        counts[i] = pairs
+
+
+@_jit
+def _emit(part, parts, frames, cutoff, height, width, offsets, tiles, rows):
+    gaussians = frames.shape[0]
+    across = (width + LANES - 1) // LANES
+    for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
+        if offsets[i] == offsets[i + 1]:
+            continue
+        left, right = _pixels(frames[i, 0] - frames[i, 6], frames[i, 0] + frames[i, 6], width)
+        slot = offsets[i]
+        for strip in range(left // LANES, right // LANES + 1):
+            first, last = _rows(frames, i, cutoff, strip, height)
+            if first <= last:
+                for band in range(first // TILE_ROWS, last // TILE_ROWS + 1):
+                    tiles[slot] = band * across + strip
+                    rows[slot, 0] = max(first - band * TILE_ROWS, 0)
+                    rows[slot, 1] = min(last - band * TILE_ROWS, TILE_ROWS - 1)
+                    slot += 1
+
+
+@_jit
+def _sort(offsets, tiles, starts, slots, owners):
+    """List the pairs tile by tile; within a tile they stay in the order of their Gaussians."""
+    for slot in range(tiles.shape[0]):
+        starts[tiles[slot] + 1] += 1
+    for tile in range(starts.shape[0] - 1):
+        starts[tile + 1] += starts[tile]
+    position = starts[:-1].copy()
+    for i in range(offsets.shape[0] - 1):
+        for slot in range(offsets[i], offsets[i + 1]):
+            tile = tiles[slot]
+            slots[position[tile]] = slot
+            owners[position[tile]] = i
+            position[tile] += 1
+
+
+def sort_into_tiles(
+    means: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    rotations: NDArray[np.float32],
+    height: int,
+    width: int,
+    x0: float,
+    y0: float,
+    zoom: float,
+    cutoff: float,
+) -> Tiles:
+    """Project Gaussians and list the tiles of a `height` x `width` output that each one meets.
+
+    Args:
+        means: [N, 2] canvas pixels.
+        scales: [N, 2] output pixels, > 0.
+        rotations: [N] radians.
+        height, width: output size in pixels.
+        x0, y0, zoom: canvas position of the output's corner, output pixels per canvas pixel.
+        cutoff: standard deviations at which a Gaussian ends.
+    """
+    gaussians = len(means)
+    frames = np.empty((gaussians, 8))
+    project(means, scales, rotations, x0, y0, zoom, cutoff, frames)
+    counts = np.empty(gaussians, np.int64)
+    parts = gaussians // 256
+    run(_count, parts, frames, cutoff, height, width, counts)
+    offsets = np.zeros(gaussians + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    pairs = int(offsets[-1])
+    tiles = np.empty(pairs, np.int32)
+    rows = np.empty((pairs, 2), np.int8)
+    run(_emit, parts, frames, cutoff, height, width, offsets, tiles, rows)
+    starts = np.zeros(tile_count(height, width) + 1, np.int64)
+    slots = np.empty(pairs, np.int32)
+    owners = np.empty(pairs, np.int32)
+    _sort(offsets, tiles, starts, slots, owners)
+    return Tiles(frames, offsets, rows, starts, slots, owners)
+
+
+def tile_count(height: int, width: int) -> int:
+    """Number of tiles that cover a `height` x `width` output."""
+    return -(-height // TILE_ROWS) * -(-width // LANES)
