@@ -211,9 +211,7 @@ def test_version():
 
 def imports(arguments: list[str], directory) -> set[str]:
     """Modules that a command has imported when it is done."""
-    script = (
-        f"import sys; from splatcodec.cli.main import main; main({arguments!r}); print(*sys.modules)"
-    )
+    script = f"import sys; from splatcodec.cli.main import main; main({arguments!r}); print(*sys.modules)"
     command = [sys.executable, "-c", script]
     return set(subprocess.run(command, cwd=directory, capture_output=True, check=True).stdout.decode().split())
 
