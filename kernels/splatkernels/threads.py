@@ -5,6 +5,7 @@ need no OpenMP runtime (two of which in one process, torch's and Numba's, would 
 calls from several threads at once and start in microseconds.
 """
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,17 @@ import numba
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _threads = numba.config.NUMBA_NUM_THREADS
+
+
+def _forget_pool() -> None:
+    """Start afresh in a forked child, which inherits the pool but none of its threads."""
+    global _lock, _pool
+    _lock = threading.Lock()
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
 
 
 def get_num_threads() -> int:

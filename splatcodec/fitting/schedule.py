@@ -14,7 +14,7 @@ class Schedule:
     """Times that Gaussians are added."""
     settling: float = 0.5
     """Share of the steps left to the last stage, over which the learning rates fall along a cosine."""
-    relocated: float = 0.1
+    relocated: float = 0.05
     """Share of the Gaussians, those of least energy, that move to where the residual is at each stage."""
 
     def stage_steps(self) -> list[int]:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -178,6 +180,22 @@ def test_outputs_follow_links_and_spare_devices(files):
     if os.name == "posix":
         assert run("encode", files / "picture.png", os.devnull, "-n", 5, "-e", 1, "--quiet").returncode == 0
         assert not os.path.isfile(os.devnull)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_an_interrupt_leaves_nothing_behind(files):
+    (files / "out.gsi").write_bytes(b"precious")
+    command = [sys.executable, "-m", "splatcodec", "encode", "picture.png", "out.gsi", "-n", "400", "-e", "9"]
+    process = subprocess.Popen(command, cwd=files, stderr=subprocess.PIPE)
+    before = set(files.iterdir())
+    while set(files.iterdir()) == before and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert message == b"splatcodec: interrupted\n"
+    assert (files / "out.gsi").read_bytes() == b"precious"
+    assert set(files.iterdir()) == before
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The rasteriser against its float64 definition, on NumPy arrays and on torch tensors."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -119,6 +120,17 @@ def test_calls_from_several_threads_agree():
     with ThreadPoolExecutor(4) as pool:
         for image in pool.map(lambda _: render(*scene.gaussians, 100, 100), range(16)):
             np.testing.assert_array_equal(image, expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_can_render():
+    scene = random_scene(900, 100, 100)
+    expected = render(*scene.gaussians, 100, 100)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(render(*scene.gaussians, 100, 100), expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_thousands_of_gaussians_in_one_tile_all_count():
