@@ -183,6 +183,31 @@ def squared_error(tiles: Tiles, target: Tensor, output: Output) -> tuple[Tensor,
     return errors, pair_sums
 
 
+def parameter_gradients(
+    pair_sums: Tensor, projection: Projection, scales: Tensor, rotations: Tensor, colors: Tensor, output: Output
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients for means, scales, rotations and colours from the sums of `backward`, for contiguous tensors."""
+    d_means, d_scales, d_rotations, d_colors = (
+        torch.empty_like(tensor) for tensor in (scales, scales, rotations, colors)
+    )
+    triton_update.parameter_gradients[(-(-len(scales) // GATHER["BLOCK"]),)](
+        pair_sums,
+        projection.offsets,
+        scales,
+        rotations,
+        colors,
+        d_means,
+        d_scales,
+        d_rotations,
+        d_colors,
+        *colors.shape,
+        output.zoom,
+        output.footprint,
+        **GATHER,
+    )
+    return d_means, d_scales, d_rotations, d_colors
+
+
 def rasterize(means: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor, output: Output) -> Tensor:
     """Render a sum of 2D Gaussians; waits for the GPU once.
 
@@ -207,26 +232,10 @@ def rasterize_backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients for the four tensors of `rasterize`, given that [C, H, W] for its image; waits for the GPU once."""
     with torch.cuda.device_of(means):
-        gaussians = means, scales, rotations, colors = _contiguous(means, scales, rotations, colors)
+        gaussians = _contiguous(means, scales, rotations, colors)
         projection, tiles = _sort_exactly(gaussians, output)
         pair_sums = backward(tiles, image_gradient.contiguous(), output)
-        d_means, d_scales, d_rotations, d_colors = (torch.empty_like(tensor) for tensor in gaussians)
-        triton_update.parameter_gradients[(-(-len(means) // GATHER["BLOCK"]),)](
-            pair_sums,
-            projection.offsets,
-            scales,
-            rotations,
-            colors,
-            d_means,
-            d_scales,
-            d_rotations,
-            d_colors,
-            *colors.shape,
-            output.zoom,
-            output.footprint,
-            **GATHER,
-        )
-        return d_means, d_scales, d_rotations, d_colors
+        return parameter_gradients(pair_sums, projection, *gaussians[1:], output)
 
 
 def _contiguous(

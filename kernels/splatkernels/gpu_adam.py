@@ -65,7 +65,7 @@ class GpuFrameAdam:
     ) -> None:
         self._target = torch.from_numpy(np.ascontiguousarray(target, np.float32)).to(device)
         channels, height, width = target.shape
-        self._output = gpu.Output(height, width, cutoff=cutoff)
+        self._output = gpu.Output(height, width, cutoff=float(cutoff))
         self._bounds = (math.log(smallest_scale), math.log(largest_scale))
         self._betas = (beta1, beta2)
         self._parameters = self._target.new_empty((0, 5 + channels))  # x, y, two log-scales, rotation, colours
@@ -190,7 +190,8 @@ class GpuFrameAdam:
                 self._rates_there = rates
             if self._graph is None and self._compiled and self._target.is_cuda:
                 self._graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(self._graph):
+                # Other threads may fit other images meanwhile.
+                with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                     self._run(self._capacity)
             if self._graph is None:
                 # Kernels compile in their first run, which a capture could not do.

@@ -13,9 +13,6 @@ import triton.language as tl
 from .triton_geometry import SIZES, UNIT, turn, widen
 
 _INFINITY: tl.constexpr = tl.constexpr(math.inf)
-# Narrower Gaussians are zero at every pixel centre they do not hit exactly, wider ones constant across any output.
-_NARROWEST: tl.constexpr = tl.constexpr(1e-6)
-_WIDEST: tl.constexpr = tl.constexpr(1e9)
 # The number of pairs reported for a Gaussian that cannot be drawn: more than any buffer holds, and a sum of as many
 # as fit into memory still fits into 64 bits.
 _INVALID: tl.constexpr = tl.constexpr(1 << 36)
@@ -110,8 +107,6 @@ def project(
 
     x = (mean_x - x0) * zoom
     y = (mean_y - y0) * zoom
-    widened1 = tl.minimum(tl.maximum(widened1, _NARROWEST), _WIDEST)
-    widened2 = tl.minimum(tl.maximum(widened2, _NARROWEST), _WIDEST)
     cos, sin = turn(rotation)
     u_x = cos / widened1 / UNIT
     u_y = sin / widened1 / UNIT

@@ -11,6 +11,9 @@ import triton
 import triton.language as tl
 
 UNIT: tl.constexpr = tl.constexpr(math.sqrt(2 / math.log2(math.e)))
+# Narrower Gaussians are zero at every pixel centre they do not hit exactly, wider ones constant across any output.
+_NARROWEST: tl.constexpr = tl.constexpr(1e-6)
+_WIDEST: tl.constexpr = tl.constexpr(1e9)
 _QUARTER: tl.constexpr = tl.constexpr(math.pi / 2)
 _QUARTERS_PER_RADIAN: tl.constexpr = tl.constexpr(2 / math.pi)
 
@@ -21,7 +24,7 @@ SIZES = ["gaussians", "channels", "channel", "capacity", "height", "width", "til
 @triton.jit
 def widen(scale, zoom, footprint):
     """A scale in output pixels with the pixel's footprint added, and its share of the amplitude's gain."""
-    zoomed = scale * zoom
+    zoomed = tl.minimum(tl.maximum(scale * zoom, _NARROWEST), _WIDEST)
     widened = tl.where(footprint > 0, tl.sqrt(zoomed * zoomed + footprint), zoomed)
     return widened, tl.where(footprint > 0, zoomed / widened, 1.0)
 
