@@ -23,8 +23,7 @@ def _tile_pixels(width, TILE: tl.constexpr):
 @triton.jit
 def _pixel(image, channel, row, column, height, width):
     """Pointers to the pixels of one channel of an image [C, H, W]."""
-    plane = (height * width).to(tl.int64)
-    return image + channel * plane + row * width + column
+    return image + (channel * height + row.to(tl.int64)) * width + column
 
 
 @triton.jit
