@@ -129,19 +129,19 @@ def test_extreme_scales_stay_finite(scale):
 
 
 @pytest.mark.parametrize(
-    ("name", "row", "value", "message"),
+    ("name", "row", "column", "value", "message"),
     [
-        ("means", 3, np.nan, r"means\[3\] is not finite"),
-        ("scales", 2, np.inf, r"scales\[2\] is not finite"),
-        ("rotations", 1, -np.inf, r"rotations\[1\] is not finite"),
-        ("colors", 0, np.nan, r"colors\[0\] is not finite"),
-        ("scales", 4, 0, r"scales\[4\] is not positive"),
-        ("scales", 4, -1, r"scales\[4\] is not positive"),
+        ("means", 3, 1, np.nan, r"means\[3\] is not finite"),
+        ("scales", 2, 0, np.inf, r"scales\[2\] is not finite"),
+        ("rotations", 1, 0, -np.inf, r"rotations\[1\] is not finite"),
+        ("colors", 0, 2, np.nan, r"colors\[0\] is not finite"),
+        ("scales", 4, 0, 0, r"scales\[4\] is not positive"),
+        ("scales", 4, 1, -1, r"scales\[4\] is not positive"),
     ],
 )
-def test_bad_values_are_named(name, row, value, message):
+def test_bad_values_are_named(name, row, column, value, message):
     scene = random_scene(5, 8, 8)
-    getattr(scene, name)[row] = value
+    getattr(scene, name).reshape(5, -1)[row, column] = value
     with pytest.raises(ValueError, match=message):
         gpu.rasterize(*tensors_of(scene), output_of(scene))
 
