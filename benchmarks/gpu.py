@@ -16,13 +16,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from splatkernels import Viewport, rasterize, rasterize_reference
 from splatkernels.adam import FrameAdam, Rates
-from torch import Tensor
 
 SIZES = [(512, 768), (4096, 4096)]  # height, width
 COUNTS = [1_000, 5_000, 20_000, 100_000]
 FIT_STEPS = 500
+RATES = Rates(means=0.15, scales=0.1, rotations=0.1, colors=0.02)
 # Gaussians times pixels that dense torch gets through in about a second, and that it holds in memory at once.
 DENSE_WORK = 5e10
 DENSE_CHUNK = 2**28
@@ -146,7 +148,7 @@ def time_steps(optimizer, steps: int = 50, samples: int = 9) -> dict[str, float]
     for _ in range(samples):
         start = time.perf_counter()
         for _ in range(steps):
-            optimizer.step(Rates())
+            optimizer.step(RATES)
         optimizer.settle()
         times.append((time.perf_counter() - start) / steps)
     return percentiles(times[1:])
@@ -180,7 +182,7 @@ def measure(count: int, height: int, width: int) -> dict:
 
     target = rasterize(*random_gaussians(count, height, width, seed=1), height, width)
     ours, twin = optimizers(target, gaussians, GpuFrameAdam, FrameAdam)
-    errors = [[float(optimizer.step(Rates())) for _ in range(3)] for optimizer in (ours, twin)]
+    errors = [[float(optimizer.step(RATES)) for _ in range(3)] for optimizer in (ours, twin)]
     row["step_right"] = bool(np.allclose(*errors, rtol=1e-2))
     row["step"] = row["fit_seconds"] = row["fit_psnr"] = None
     if row["step_right"]:
@@ -188,10 +190,10 @@ def measure(count: int, height: int, width: int) -> dict:
         (fresh,) = optimizers(target, gaussians, GpuFrameAdam)
         start = time.perf_counter()
         for _ in range(FIT_STEPS):
-            fresh.step(Rates())
+            fresh.step(RATES)
         fresh.settle()
         row["fit_seconds"] = round(time.perf_counter() - start, 3)
-        row["fit_psnr"] = round(-10 * np.log10(float(fresh.step(Rates()))), 2)
+        row["fit_psnr"] = round(-10 * np.log10(float(fresh.step(RATES))), 2)
 
     row["dense_forward"] = row["dense_both"] = None
     if count * height * width <= DENSE_WORK:

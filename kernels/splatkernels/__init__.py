@@ -1,19 +1,20 @@
 """Rasterises 2D Gaussians: a dense reference and tiled kernels for CPUs and CUDA GPUs, forward and backward.
 
 `render` and `render_backward` work on NumPy arrays. `rasterize` is the same, differentiable, for torch tensors, and
-`rasterize_reference` its slow definition; torch is imported when one of the two is first used, and Triton when tensors
-on a CUDA device are.
+`rasterize_reference` its slow definition. Numba and torch are imported when a name that needs them is first used, and
+Triton when tensors on a CUDA device are rendered.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .arrays import Gradients, render, render_backward
 from .geometry import CUTOFF, FOOTPRINT, Viewport
-from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
+    from .arrays import Gradients, render, render_backward
     from .autograd import rasterize
     from .reference import rasterize_reference
+    from .threads import get_num_threads, set_num_threads
 
 __all__ = [
     "CUTOFF",
@@ -28,14 +29,18 @@ __all__ = [
     "set_num_threads",
 ]
 
+_HOMES = {
+    "Gradients": "arrays",
+    "get_num_threads": "threads",
+    "rasterize": "autograd",
+    "rasterize_reference": "reference",
+    "render": "arrays",
+    "render_backward": "arrays",
+    "set_num_threads": "threads",
+}
+
 
 def __getattr__(name: str):
-    if name == "rasterize":
-        from .autograd import rasterize
-
-        return rasterize
-    if name == "rasterize_reference":
-        from .reference import rasterize_reference
-
-        return rasterize_reference
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -22,14 +22,18 @@ _jit = njit(cache=True, nogil=True, error_model="numpy")
 class Rates:
     """Learning rates of Adam by attribute."""
 
-    means: float = 0.15
+    means: float
     """In standard deviations along the Gaussian's axes."""
-    scales: float = 0.1
+    scales: float
     """In natural logarithms of the scales."""
-    rotations: float = 0.1
+    rotations: float
     """In radians."""
-    colors: float = 0.02
+    colors: float
     """In units of full scale."""
+
+    def scaled(self, factor: float) -> "Rates":
+        """All rates times `factor`."""
+        return Rates(factor * self.means, factor * self.scales, factor * self.rotations, factor * self.colors)
 
 
 @_jit
@@ -124,10 +128,10 @@ class FrameAdam:
 
     def append(
         self,
-        means: NDArray[np.float32],
-        scales: NDArray[np.float32],
-        rotations: NDArray[np.float32],
-        colors: NDArray[np.float32],
+        means: NDArray[np.floating],
+        scales: NDArray[np.floating],
+        rotations: NDArray[np.floating],
+        colors: NDArray[np.floating],
     ) -> None:
         """Add M Gaussians: means [M, 2], scales [M, 2], rotations [M], colors [M, C]; Adam starts afresh for them."""
         added = np.concatenate(

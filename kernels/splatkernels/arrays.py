@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import cpu
-from .geometry import CUTOFF, Viewport, output_scales, parameter_gradients
+from .geometry import CUTOFF, Viewport, check_gaussians, check_output, output_scales, parameter_gradients
 from .tiles import Tiles, sort_into_tiles
 
 
@@ -86,49 +86,6 @@ def render_backward(
     sums = cpu.backward(scene.tiles, scene.colors * scene.gains[:, None], image_gradient)
     zoom = (viewport or Viewport()).scale
     return Gradients(*parameter_gradients(sums, scene.scales, scene.rotations, scene.colors, zoom))
-
-
-def check_shapes(means, scales, rotations, colors) -> None:
-    """Raise ValueError unless the shapes of four arrays or tensors are those of N Gaussians."""
-    gaussians = len(means)
-    for name, array, shape in (
-        ("means", means, (gaussians, 2)),
-        ("scales", scales, (gaussians, 2)),
-        ("rotations", rotations, (gaussians,)),
-        ("colors", colors, (gaussians, max(1, colors.shape[-1] if colors.ndim else 1))),
-    ):
-        if array.shape != shape:
-            expected = "[N, C]" if name == "colors" else str(list(shape))
-            raise ValueError(f"{name} must have shape {expected} with N = {gaussians}, got {list(array.shape)}")
-
-
-def check_gaussians(
-    means: NDArray[np.float32],
-    scales: NDArray[np.float32],
-    rotations: NDArray[np.float32],
-    colors: NDArray[np.float32],
-) -> None:
-    """Raise ValueError unless the arrays describe N Gaussians: shapes that agree, finite values, positive scales."""
-    check_shapes(means, scales, rotations, colors)
-    for name, array in (("means", means), ("scales", scales), ("rotations", rotations), ("colors", colors)):
-        bad = ~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
-        if bad.any():
-            row = int(bad.argmax())
-            raise ValueError(f"{name}[{row}] is not finite: {array[row]}")
-    bad = (scales <= 0).any(axis=1)
-    if bad.any():
-        row = int(bad.argmax())
-        raise ValueError(f"scales[{row}] is not positive: {scales[row]}")
-
-
-def check_output(height: int, width: int, viewport: Viewport | None, cutoff: float) -> None:
-    """Raise ValueError unless the output has pixels and the viewport and cutoff are usable."""
-    if height < 1 or width < 1:
-        raise ValueError(f"output size must be at least 1x1, got {width}x{height}")
-    if viewport is not None and not (np.isfinite(viewport).all() and viewport.scale > 0):
-        raise ValueError(f"viewport must be finite with a positive scale, got {viewport}")
-    if not 0 < cutoff < np.inf:
-        raise ValueError(f"cutoff must be positive and finite, got {cutoff}")
 
 
 def _prepare(means, scales, rotations, colors, height, width, viewport, cutoff) -> _Scene:

@@ -1,8 +1,6 @@
 """The differentiable rasteriser on torch tensors."""
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from .arrays import render, render_backward
@@ -48,13 +46,6 @@ def rasterize(
     return _rasterize(means, scales, rotations, colors, height, width, x0, y0, zoom, cutoff)
 
 
-_Array = NDArray[np.float32]
-
-
-def _arrays(means: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor) -> tuple[_Array, _Array, _Array, _Array]:
-    return means.numpy(), scales.numpy(), rotations.numpy(), colors.numpy()
-
-
 @torch.library.custom_op("splatkernels::rasterize", mutates_args=(), device_types="cpu")
 def _rasterize(
     means: Tensor,
@@ -68,8 +59,10 @@ def _rasterize(
     zoom: float,
     cutoff: float,
 ) -> Tensor:
-    arrays = _arrays(means, scales, rotations, colors)
-    return torch.from_numpy(render(*arrays, height, width, Viewport(x0, y0, zoom), cutoff))
+    viewport = Viewport(x0, y0, zoom)
+    return torch.from_numpy(
+        render(means.numpy(), scales.numpy(), rotations.numpy(), colors.numpy(), height, width, viewport, cutoff)
+    )
 
 
 @_rasterize.register_kernel("cuda")
@@ -96,8 +89,10 @@ def _rasterize_backward(
     zoom: float,
     cutoff: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    arrays = _arrays(means, scales, rotations, colors)
-    gradients = render_backward(*arrays, image_gradient.numpy(), Viewport(x0, y0, zoom), cutoff)
+    viewport = Viewport(x0, y0, zoom)
+    gradients = render_backward(
+        means.numpy(), scales.numpy(), rotations.numpy(), colors.numpy(), image_gradient.numpy(), viewport, cutoff
+    )
     d_means, d_scales, d_rotations, d_colors = (torch.from_numpy(gradient) for gradient in gradients)
     return d_means, d_scales, d_rotations, d_colors
 

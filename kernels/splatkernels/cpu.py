@@ -43,8 +43,8 @@ _LOWEST_EXPONENT = -60.0
 
 
 @_jit
-def _weigh(tiles, i, dx, dy, rows, weights):
-    """Write the weights of Gaussian `i` in `rows` rows of a tile to the vectors of `weights`.
+def _weigh(tiles, i, dx, dy, rows, weights, at):
+    """Write the weights of Gaussian `i` in `rows` rows of a tile to `weights`, from its element `at` on.
 
     (dx, dy) leads from its mean to the middle of the tile's first such row.
     """
@@ -62,29 +62,29 @@ def _weigh(tiles, i, dx, dy, rows, weights):
     lanes = lane_numbers() - splat(_HALF_LANES)
     ratio_of_ratios = exp2(splat(2 * e_yy))
 
+    # Whole runs are computed even where fewer rows are asked for: a fixed count has no branch to mispredict.
     for start in range(0, rows, _RUN):
-        end = min(rows, start + _RUN)
-        count = end - start
         # The exponent is concave, hence lowest in a corner; the recurrence looks one row ahead.
         top = e - abs(e_x) * _HALF_LANES
-        bottom = e + count * (e_y + count * e_yy) - abs(e_x + count * e_xy) * _HALF_LANES
+        bottom = e + _RUN * (e_y + _RUN * e_yy) - abs(e_x + _RUN * e_xy) * _HALF_LANES
         if min(top, bottom) + e_xx * _HALF_LANES**2 > _LOWEST_EXPONENT:
             weight = exp2(fma(lanes, fma(lanes, splat(e_xx), splat(e_x)), splat(e)))
             ratio = exp2(fma(lanes, splat(e_xy), splat(e_y + e_yy)))
-            for row in range(start, end):
-                store(weights, row * LANES, weight)
+            for row in range(_RUN):
+                store(weights, at + (start + row) * LANES, weight)
                 weight = weight * ratio
                 ratio = ratio * ratio_of_ratios
         else:
             x_from_mean = lanes + splat(dx)
-            for row in range(start, end):
-                row_u = fma(splat(dy + row), splat(u_y), splat(u_x) * x_from_mean)
-                row_v = fma(splat(dy + row), splat(v_y), splat(v_x) * x_from_mean)
+            for row in range(_RUN):
+                y_from_mean = splat(dy + start + row)
+                row_u = fma(y_from_mean, splat(u_y), splat(u_x) * x_from_mean)
+                row_v = fma(y_from_mean, splat(v_y), splat(v_x) * x_from_mean)
                 square = fma(row_u, row_u, row_v * row_v)
-                store(weights, row * LANES, exp2(square * splat(-0.5 * _LOG2_E)))
-        e += count * (e_y + count * e_yy)
-        e_x += count * e_xy
-        e_y += 2 * count * e_yy
+                store(weights, at + (start + row) * LANES, exp2(square * splat(-0.5 * _LOG2_E)))
+        e += _RUN * (e_y + _RUN * e_yy)
+        e_x += _RUN * e_xy
+        e_y += 2 * _RUN * e_yy
 
 
 @_jit
@@ -94,65 +94,81 @@ def _offset(tiles, i, x, y, first):
 
 
 @_jit
-def _add_tile(channels, tiles, tile, x, y, colors, weights, pixels):
-    """Add all Gaussians of a tile whose corner is (x, y) to its `pixels` [C, TILE_ROWS, LANES]."""
-    for k in range(tiles.starts[tile], tiles.starts[tile + 1]):
+def _add_tile(channels, tiles, tile, x, y, colors, weights, stride, pixels):
+    """Add all Gaussians of a tile whose corner is (x, y) to its `pixels` [C, TILE_ROWS, LANES].
+
+    The weights of the tile's k-th pair are left at element k * stride of `weights`.
+    """
+    begin = tiles.starts[tile]
+    for k in range(begin, tiles.starts[tile + 1]):
         i = tiles.owners[k]
         slot = tiles.slots[k]
         first = tiles.rows[slot, 0]
         rows = tiles.rows[slot, 1] - first + 1
         dx, dy = _offset(tiles, i, x, y, first)
-        _weigh(tiles, i, dx, dy, rows, weights)
+        at = (k - begin) * stride
+        _weigh(tiles, i, dx, dy, rows, weights, at)
         color = splat_channels(channels, colors, i * len(channels))
         for row in range(rows):
-            at = (first + row) * LANES
-            sums = load_channels(channels, pixels, at, _PLANE)
-            store_channels(pixels, at, _PLANE, fma_channels(load(weights, row * LANES), color, sums))
+            pixel = (first + row) * LANES
+            sums = load_channels(channels, pixels, pixel, _PLANE)
+            store_channels(pixels, pixel, _PLANE, fma_channels(load(weights, at + row * LANES), color, sums))
 
 
 @_jit
-def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, pixels, sums):
-    """Write the sums of every pair of a tile to its slot, given the loss gradient in `pixels`."""
+def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pixels, sums):
+    """Write the sums of every pair of a tile to its slot, given the loss gradient in `pixels`.
+
+    Weights are those that `_add_tile` left at the same `stride`; where that is zero, they are computed anew.
+
+    In a column at offset dx, the Gaussian peaks at the row offset slope * dx. With h the height above that point, the
+    whitened coordinates are u = a_u dx + u_y h and v = a_v dx + v_y h. The loop sums t, t h and t h^2 down the columns;
+    since h and dx are small where weights are not, no digits cancel when the moments of u and v are put together.
+    """
     moments = len(channels)
     lanes = lane_numbers() - splat(_HALF_LANES)
-    for k in range(tiles.starts[tile], tiles.starts[tile + 1]):
+    begin = tiles.starts[tile]
+    for k in range(begin, tiles.starts[tile + 1]):
         i = tiles.owners[k]
         slot = tiles.slots[k]
         first = tiles.rows[slot, 0]
         rows = tiles.rows[slot, 1] - first + 1
         dx, dy = _offset(tiles, i, x, y, first)
-        _weigh(tiles, i, dx, dy, rows, weights)
-        color = splat_channels(channels, colors, i * len(channels))
-        color_sums = zero_channels(channels)
+        at = (k - begin) * stride
+        if stride == 0:
+            _weigh(tiles, i, dx, dy, rows, weights, at)
         u_x, u_y = tiles.frames[i, 2], tiles.frames[i, 3]
         v_x, v_y = tiles.frames[i, 4], tiles.frames[i, 5]
-        x_from_mean = lanes + splat(dx)
-        y_from_mean = splat(dy)
-        u_of_x, v_of_x = splat(u_x) * x_from_mean, splat(v_x) * x_from_mean
-        u_per_y, v_per_y = splat(u_y), splat(v_y)
-        sum_u = sum_v = sum_uu = sum_uv = sum_vv = splat(0.0)
+        slope = -(u_x * u_y + v_x * v_y) / (u_y * u_y + v_y * v_y)
+
+        color = splat_channels(channels, colors, i * len(channels))
+        color_sums = zero_channels(channels)
+        columns = lanes + splat(dx)
+        h = splat(dy) - splat(slope) * columns
+        sum_1 = sum_h = sum_hh = splat(0.0)
         for row in range(rows):
             gradient = load_channels(channels, pixels, (first + row) * LANES, _PLANE)
-            weight = load(weights, row * LANES)
+            weight = load(weights, at + row * LANES)
             color_sums = fma_channels(weight, gradient, color_sums)
             t = weight * dot_channels(gradient, color)
-            u = fma(y_from_mean, u_per_y, u_of_x)
-            v = fma(y_from_mean, v_per_y, v_of_x)
-            tu = t * u
-            tv = t * v
-            sum_u = sum_u + tu
-            sum_v = sum_v + tv
-            sum_uu = fma(tu, u, sum_uu)
-            sum_uv = fma(tu, v, sum_uv)
-            sum_vv = fma(tv, v, sum_vv)
-            y_from_mean = y_from_mean + splat(1.0)
+            th = t * h
+            sum_1 = sum_1 + t
+            sum_h = sum_h + th
+            sum_hh = fma(th, h, sum_hh)
+            h = h + splat(1.0)
+
+        sum_x = sum_1 * columns
+        m_h, m_hh, m_x = float(total(sum_h)), float(total(sum_hh)), float(total(sum_x))
+        m_xx, m_xh = float(total(sum_x * columns)), float(total(sum_h * columns))
+        a_u = u_x + u_y * slope
+        a_v = v_x + v_y * slope
         for c in range(len(channels)):
             sums[slot, c] = total(color_sums[c])
-        sums[slot, moments] = total(sum_u)
-        sums[slot, moments + 1] = total(sum_v)
-        sums[slot, moments + 2] = total(sum_uu)
-        sums[slot, moments + 3] = total(sum_uv)
-        sums[slot, moments + 4] = total(sum_vv)
+        sums[slot, moments] = a_u * m_x + u_y * m_h
+        sums[slot, moments + 1] = a_v * m_x + v_y * m_h
+        sums[slot, moments + 2] = a_u * a_u * m_xx + 2 * a_u * u_y * m_xh + u_y * u_y * m_hh
+        sums[slot, moments + 3] = a_u * a_v * m_xx + (a_u * v_y + a_v * u_y) * m_xh + u_y * v_y * m_hh
+        sums[slot, moments + 4] = a_v * a_v * m_xx + 2 * a_v * v_y * m_xh + v_y * v_y * m_hh
 
 
 @_jit
@@ -197,7 +213,7 @@ def _forward(part, parts, channels, tiles, colors, image):
     for tile in range(part, tiles.starts.shape[0] - 1, parts):
         x, y = _corner(tile, image.shape[2])
         pixels[:] = 0
-        _add_tile(channels, tiles, tile, x, y, colors, weights, pixels)
+        _add_tile(channels, tiles, tile, x, y, colors, weights, 0, pixels)
         _write_tile(pixels, x, y, image)
 
 
@@ -208,19 +224,22 @@ def _backward(part, parts, channels, tiles, colors, image_gradient, sums):
     for tile in range(part, tiles.starts.shape[0] - 1, parts):
         x, y = _corner(tile, image_gradient.shape[2])
         _read_tile(image_gradient, x, y, pixels)
-        _differentiate_tile(channels, tiles, tile, x, y, colors, weights, pixels, sums)
+        _differentiate_tile(channels, tiles, tile, x, y, colors, weights, 0, pixels, sums)
 
 
 @_jit
 def _squared_error(part, parts, channels, tiles, colors, target, errors, sums):
     pixels = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
     goal = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
-    weights = np.empty((TILE_ROWS, LANES), np.float32)
+    most_pairs = 0
+    for tile in range(part, tiles.starts.shape[0] - 1, parts):
+        most_pairs = max(most_pairs, tiles.starts[tile + 1] - tiles.starts[tile])
+    weights = np.empty((most_pairs, TILE_ROWS, LANES), np.float32)
     _, height, width = target.shape
     for tile in range(part, tiles.starts.shape[0] - 1, parts):
         x, y = _corner(tile, width)
         pixels[:] = 0
-        _add_tile(channels, tiles, tile, x, y, colors, weights, pixels)
+        _add_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels)
         _read_tile(target, x, y, goal)
         if height - y < TILE_ROWS:
             pixels[:, height - y :] = 0
@@ -232,7 +251,7 @@ def _squared_error(part, parts, channels, tiles, colors, target, errors, sums):
             store(pixels, at, residual)
             square = fma(residual, residual, square)
         errors[tile] += total(square)
-        _differentiate_tile(channels, tiles, tile, x, y, colors, weights, pixels, sums)
+        _differentiate_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels, sums)
 
 
 @_jit

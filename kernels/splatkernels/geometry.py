@@ -89,3 +89,46 @@ def parameter_gradients(
     d_scales = (np.stack([uu, vv], axis=1) * share + d_log_gain[:, None] * (1 - share)) / scales
     d_rotations = uv * (widened[:, 0] / widened[:, 1] - widened[:, 1] / widened[:, 0])
     return d_means, d_scales, d_rotations, color_sums * gains[:, None]
+
+
+def check_shapes(means, scales, rotations, colors) -> None:
+    """Raise ValueError unless the shapes of four arrays or tensors are those of N Gaussians."""
+    gaussians = len(means)
+    for name, array, shape in (
+        ("means", means, (gaussians, 2)),
+        ("scales", scales, (gaussians, 2)),
+        ("rotations", rotations, (gaussians,)),
+        ("colors", colors, (gaussians, max(1, colors.shape[-1] if colors.ndim else 1))),
+    ):
+        if array.shape != shape:
+            expected = "[N, C]" if name == "colors" else str(list(shape))
+            raise ValueError(f"{name} must have shape {expected} with N = {gaussians}, got {list(array.shape)}")
+
+
+def check_gaussians(
+    means: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    rotations: NDArray[np.float32],
+    colors: NDArray[np.float32],
+) -> None:
+    """Raise ValueError unless the arrays describe N Gaussians: shapes that agree, finite values, positive scales."""
+    check_shapes(means, scales, rotations, colors)
+    for name, array in (("means", means), ("scales", scales), ("rotations", rotations), ("colors", colors)):
+        bad = ~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
+        if bad.any():
+            row = int(bad.argmax())
+            raise ValueError(f"{name}[{row}] is not finite: {array[row]}")
+    bad = (scales <= 0).any(axis=1)
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(f"scales[{row}] is not positive: {scales[row]}")
+
+
+def check_output(height: int, width: int, viewport: Viewport | None, cutoff: float) -> None:
+    """Raise ValueError unless the output has pixels and the viewport and cutoff are usable."""
+    if height < 1 or width < 1:
+        raise ValueError(f"output size must be at least 1x1, got {width}x{height}")
+    if viewport is not None and not (np.isfinite(viewport).all() and viewport.scale > 0):
+        raise ValueError(f"viewport must be finite with a positive scale, got {viewport}")
+    if not 0 < cutoff < np.inf:
+        raise ValueError(f"cutoff must be positive and finite, got {cutoff}")

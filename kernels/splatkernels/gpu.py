@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from . import triton_binning, triton_tiles, triton_update
-from .arrays import check_gaussians, check_output, check_shapes
-from .geometry import CUTOFF, FOOTPRINT, Viewport
+from .geometry import CUTOFF, FOOTPRINT, Viewport, check_gaussians, check_output, check_shapes
 
 TILE = 16
 """Pixels along a tile's edges. One warp of eight pixels per thread renders a tile: more warps would have to add the

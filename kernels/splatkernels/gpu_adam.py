@@ -104,10 +104,10 @@ class GpuFrameAdam:
 
     def append(
         self,
-        means: NDArray[np.float32],
-        scales: NDArray[np.float32],
-        rotations: NDArray[np.float32],
-        colors: NDArray[np.float32],
+        means: NDArray[np.floating],
+        scales: NDArray[np.floating],
+        rotations: NDArray[np.floating],
+        colors: NDArray[np.floating],
     ) -> None:
         """Add M Gaussians: means [M, 2], scales [M, 2], rotations [M], colors [M, C]; Adam starts afresh for them."""
         self.settle()

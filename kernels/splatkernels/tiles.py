@@ -65,32 +65,42 @@ def _pixels(low, high, count):
 
 
 @_jit
-def _rows(frames, i, cutoff, strip, height):
-    """First and last output row in which the cutoff ellipse of Gaussian `i` meets a strip of `LANES` columns."""
-    left = strip * LANES + 0.5 - frames[i, 0]
-    right = left + (LANES - 1)
+def _ellipse(frames, i, cutoff):
+    """What `_rows` needs to know of the cutoff ellipse of Gaussian `i`.
+
+    The ellipse is lowest at x = lowest_x and highest at the opposite point; elsewhere its edge at x is
+    slope x +- sqrt(half_height^2 (1 - (x / reach_x)^2)).
+    """
     a = frames[i, 2] ** 2 + frames[i, 4] ** 2
     b = frames[i, 2] * frames[i, 3] + frames[i, 4] * frames[i, 5]
     c = frames[i, 3] ** 2 + frames[i, 5] ** 2
-    # The ellipse is lowest at x = -b / a * reach_y and highest at the opposite point; elsewhere its edge at x is
-    # -b / c * x +- cutoff * sqrt((1 - (x / reach_x)^2) / c).
-    lowest_x = -b / a * frames[i, 7]
-    x = min(max(lowest_x, left), right)
-    low = -b / c * x + cutoff * math.sqrt(max(0.0, 1.0 - (x / frames[i, 6]) ** 2) / c)
-    x = min(max(-lowest_x, left), right)
-    high = -b / c * x - cutoff * math.sqrt(max(0.0, 1.0 - (x / frames[i, 6]) ** 2) / c)
-    return _pixels(frames[i, 1] + high, frames[i, 1] + low, height)
+    return -b / c, cutoff * cutoff / c, 1.0 / frames[i, 6] ** 2, -b / a * frames[i, 7]
+
+
+@_jit
+def _rows(ellipse, x, y, strip, height):
+    """First and last output row in which the ellipse around (x, y) meets a strip of `LANES` columns."""
+    slope, half_height_squared, reach_x_inverse_squared, lowest_x = ellipse
+    left = strip * LANES + 0.5 - x
+    right = left + (LANES - 1)
+    at = min(max(lowest_x, left), right)
+    low = slope * at + math.sqrt(half_height_squared * max(0.0, 1.0 - at * at * reach_x_inverse_squared))
+    at = min(max(-lowest_x, left), right)
+    high = slope * at - math.sqrt(half_height_squared * max(0.0, 1.0 - at * at * reach_x_inverse_squared))
+    return _pixels(y + high, y + low, height)
 
 
 @_jit
 def _count(part, parts, frames, cutoff, height, width, counts):
     gaussians = frames.shape[0]
     for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
-        left, right = _pixels(frames[i, 0] - frames[i, 6], frames[i, 0] + frames[i, 6], width)
+        x, y = frames[i, 0], frames[i, 1]
+        left, right = _pixels(x - frames[i, 6], x + frames[i, 6], width)
+        ellipse = _ellipse(frames, i, cutoff)
         pairs = 0
         if left <= right:
             for strip in range(left // LANES, right // LANES + 1):
-                first, last = _rows(frames, i, cutoff, strip, height)
+                first, last = _rows(ellipse, x, y, strip, height)
                 if first <= last:
                     pairs += last // TILE_ROWS - first // TILE_ROWS + 1
         counts[i] = pairs
@@ -103,10 +113,12 @@ def _emit(part, parts, frames, cutoff, height, width, offsets, tiles, rows):
     for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
         if offsets[i] == offsets[i + 1]:
             continue
-        left, right = _pixels(frames[i, 0] - frames[i, 6], frames[i, 0] + frames[i, 6], width)
+        x, y = frames[i, 0], frames[i, 1]
+        left, right = _pixels(x - frames[i, 6], x + frames[i, 6], width)
+        ellipse = _ellipse(frames, i, cutoff)
         slot = offsets[i]
         for strip in range(left // LANES, right // LANES + 1):
-            first, last = _rows(frames, i, cutoff, strip, height)
+            first, last = _rows(ellipse, x, y, strip, height)
             if first <= last:
                 for band in range(first // TILE_ROWS, last // TILE_ROWS + 1):
                     tiles[slot] = band * across + strip

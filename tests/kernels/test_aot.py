@@ -14,11 +14,12 @@ triton = pytest.importorskip("triton")
 if os.environ.get("TRITON_INTERPRET") == "1":
     pytest.skip("Triton's interpreter does not compile", allow_module_level=True)
 
-from splatkernels import gpu, gpu_adam, triton_binning, triton_tiles, triton_update  # noqa: E402
-from splatkernels.adam import Rates  # noqa: E402
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 from triton.runtime.jit import JITFunction  # noqa: E402
+
+from splatkernels import gpu, gpu_adam, triton_binning, triton_tiles, triton_update  # noqa: E402
+from splatkernels.adam import Rates  # noqa: E402
 
 CUOBJDUMP = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
 # Bytes of shared memory that a thread block may have, by compute capability.
@@ -62,7 +63,7 @@ def recorded_launches() -> dict[str, tuple[JITFunction, dict, dict, dict]]:
             optimizer = gpu_adam.GpuFrameAdam(
                 np.zeros((channels, 40, 50), np.float32), smallest_scale=1, largest_scale=2, cutoff=3, device="cpu"
             )
-            optimizer.step(Rates())
+            optimizer.step(Rates(0.15, 0.1, 0.1, 0.02))
         gpu.rasterize(*gaussians, gpu.Output(4096, 4096))
     return launches
 

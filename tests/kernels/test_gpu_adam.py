@@ -1,8 +1,11 @@
 """`GpuFrameAdam` against its CPU twin, on a CUDA device or under Triton's interpreter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+
 from splatkernels.adam import FrameAdam, Rates
 
 from .devices import DEVICE, gpu_code, needs_device, poisoned_buffers
@@ -17,6 +20,7 @@ __all__ = ["poisoned_buffers"]
 
 pytestmark = [*gpu_code, pytest.mark.usefixtures("poisoned_buffers")]
 
+RATES = Rates(means=0.15, scales=0.1, rotations=0.1, colors=0.02)
 OPTIONS = {"smallest_scale": 0.4, "largest_scale": 15.0, "cutoff": 6.5}
 
 
@@ -40,15 +44,15 @@ def test_steps_are_those_of_the_cpu(channels):
     for optimizer in (ours, twin):
         optimizer.append(*random_scene(5, 21, 35, channels=channels, scales=(1, 5)).gaussians)
     for step in range(3):
-        rates = Rates(scales=0.1 - 0.02 * step)
+        rates = replace(RATES, scales=0.1 - 0.02 * step)
         np.testing.assert_allclose(float(ours.step(rates)), twin.step(rates), rtol=1e-5)
     assert_same(ours, twin)
     for optimizer in (ours, twin):
         optimizer.keep(np.array([True, False, True, True, False]))
         optimizer.append(*random_scene(2, 21, 35, channels=channels, scales=(1, 5), seed=3).gaussians)
         assert len(optimizer) == 5
-    errors = [ours.step(Rates()) for _ in range(3)]
-    np.testing.assert_allclose([float(error) for error in errors], [twin.step(Rates()) for _ in range(3)], rtol=1e-5)
+    errors = [ours.step(RATES) for _ in range(3)]
+    np.testing.assert_allclose([float(error) for error in errors], [twin.step(RATES) for _ in range(3)], rtol=1e-5)
     assert_same(ours, twin)
     np.testing.assert_allclose(ours.render(), twin.render(), atol=1e-5)
 
@@ -57,7 +61,7 @@ def test_scales_stay_within_their_bounds():
     optimizer = GpuFrameAdam(target_of(1, 9, 9), smallest_scale=1, largest_scale=2, cutoff=4, device=DEVICE)
     optimizer.append(*random_scene(4, 9, 9, channels=1, scales=(0.2, 9)).gaussians)
     for _ in range(3):
-        optimizer.step(Rates(scales=1.0))
+        optimizer.step(replace(RATES, scales=1.0))
     assert 0.999 < optimizer.scales.min() < optimizer.scales.max() < 2.001
 
 
@@ -72,7 +76,13 @@ def growing(monkeypatch, headroom: float) -> GpuFrameAdam:
 
 
 def test_steps_without_room_are_repeated(monkeypatch):
-    rates = [Rates(scales=0.6), Rates(scales=0.5), Rates(scales=0.4), Rates(scales=0.3), Rates(scales=0.2)]
+    rates = [
+        replace(RATES, scales=0.6),
+        replace(RATES, scales=0.5),
+        replace(RATES, scales=0.4),
+        replace(RATES, scales=0.3),
+        replace(RATES, scales=0.2),
+    ]
     roomy = growing(monkeypatch, 50)
     expected = [float(roomy.step(rate)) for rate in rates]
     tight = growing(monkeypatch, 1)
@@ -89,13 +99,13 @@ def test_steps_without_room_are_repeated(monkeypatch):
 
 def test_a_step_without_room_changes_nothing(monkeypatch):
     optimizer = growing(monkeypatch, 1)
-    error = optimizer.step(Rates())
+    error = optimizer.step(RATES)
     float(error)
     state = [optimizer._parameters, optimizer._firsts, optimizer._seconds, optimizer._biases, optimizer._journal]
     before = [tensor.clone() for tensor in state]
     optimizer._start_over()
     optimizer._capacity = 1
-    lost = optimizer.step(Rates())
+    lost = optimizer.step(RATES)
     for tensor, old in zip(state, before, strict=True):
         assert torch.equal(tensor, old)
     assert float(lost) < float(error)
@@ -106,9 +116,9 @@ def test_a_step_without_room_changes_nothing(monkeypatch):
 def test_rows_that_are_no_longer_finite_are_named():
     optimizer = GpuFrameAdam(target_of(1, 9, 9), **OPTIONS, device=DEVICE)
     optimizer.append(*random_scene(4, 9, 9, channels=1).gaussians)
-    optimizer.step(Rates())
+    optimizer.step(RATES)
     optimizer._parameters[2, 1] = np.nan
-    optimizer.step(Rates())
+    optimizer.step(RATES)
     with pytest.raises(ValueError, match=r"means\[2\] is not finite"):
         optimizer.settle()
 
@@ -116,7 +126,7 @@ def test_rows_that_are_no_longer_finite_are_named():
 def test_no_gaussians_leave_the_target_as_error():
     target = target_of(3, 9, 9)
     optimizer = GpuFrameAdam(target, **OPTIONS, device=DEVICE)
-    np.testing.assert_allclose(float(optimizer.step(Rates())), (target**2).mean(), rtol=1e-5)
+    np.testing.assert_allclose(float(optimizer.step(RATES)), (target**2).mean(), rtol=1e-5)
     np.testing.assert_array_equal(optimizer.render(), 0)
 
 
@@ -127,7 +137,7 @@ def test_replayed_steps_are_those_run_one_by_one():
     for optimizer in (replayed, eager):
         optimizer.append(*random_scene(40, 40, 50).gaussians)
     for step in range(10):
-        rates = Rates(means=0.1 + 0.01 * step)
+        rates = replace(RATES, means=0.1 + 0.01 * step)
         replayed.step(rates)
         eager.settle()
         eager._start_over()

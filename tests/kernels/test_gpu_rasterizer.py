@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from splatkernels import Viewport, rasterize
 
 from .devices import DEVICE, INTERPRETED, gpu_code, needs_device, poisoned_buffers

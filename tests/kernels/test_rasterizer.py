@@ -4,8 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import splatkernels
 import torch
+
+import splatkernels
 from splatkernels import Viewport, rasterize, rasterize_reference, render, render_backward
 from splatkernels.cpu import backward, forward, squared_error
 from splatkernels.tiles import sort_into_tiles

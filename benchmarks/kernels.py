@@ -1,0 +1,254 @@
+"""Times the CPU rasteriser against torch, after checking that it is right.
+
+Usage: python benchmarks/kernels.py [--json FILE] [--threads 1 2]
+
+A useful evaluation is a pixel within the cutoff ellipse of a Gaussian; nanoseconds are per useful evaluation, minima
+over repeats, and include the sorting into tiles. The opponents are torch per tile (for every tile the exponents of its
+Gaussians, as matrix products with the six monomials of the pixel coordinates; its sorting is not timed) and, where that
+ends within a minute, torch dense (every Gaussian at every pixel).
+"""
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from splatkernels import rasterize_reference, set_num_threads
+from splatkernels.adam import FrameAdam, Rates
+from splatkernels.arrays import render, render_backward
+from splatkernels.cpu import backward, forward
+from splatkernels.tiles import Tiles, sort_into_tiles
+
+HEIGHT, WIDTH = 512, 768
+CUTOFF = 3.3
+TILE = 16
+CASES = [(1000, 10.0), (5000, 5.0), (20000, 2.5), (100000, 1.2)]
+DENSE_LIMIT = 5e8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time the CPU rasteriser against torch.")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    arguments = parser.parse_args()
+    error = worst_error()
+    if error > 1e-4:
+        sys.exit(f"the rasteriser is wrong by {error:.1e}; no times")
+    print(f"largest error against float64, relative to the largest value: {error:.1e}")
+
+    rows = []
+    print(
+        f"{'N':>7} {'sigma':>5} {'threads':>7} {'backend':12} {'forward':>9} {'+backward':>9} "
+        f"{'ns fwd':>7} {'ns both':>7} {'ratio':>6}"
+    )
+    for gaussians, scale in CASES:
+        scene = random_scene(gaussians, HEIGHT, WIDTH, scale)
+        useful = useful_evaluations(scene)
+        for threads in arguments.threads:
+            set_num_threads(threads)
+            torch.set_num_threads(threads)
+            times = {"splatkernels": time_ours(scene, arguments.repeats), "fused step": time_step(scene)}
+            times["torch tiles"] = time_tiles(scene, max(2, arguments.repeats // 3))
+            if gaussians * HEIGHT * WIDTH <= DENSE_LIMIT:
+                times["torch dense"] = time_dense(scene)
+            for backend, (one, both) in times.items():
+                row = {
+                    "gaussians": gaussians,
+                    "sigma": scale,
+                    "threads": threads,
+                    "backend": backend,
+                    "useful_evaluations": useful,
+                    "forward_ms": None if one is None else one * 1e3,
+                    "forward_backward_ms": both * 1e3,
+                    "ratio": both / times["splatkernels"][1],
+                }
+                rows.append(row)
+                print(
+                    f"{gaussians:7} {scale:5} {threads:7} {backend:12} "
+                    + (f"{one * 1e3:6.2f} ms" if one is not None else f"{'-':>9}")
+                    + f" {both * 1e3:6.2f} ms "
+                    + (f"{one * 1e9 / useful:7.2f}" if one is not None else f"{'-':>7}")
+                    + f" {both * 1e9 / useful:7.2f} {row['ratio']:6.1f}",
+                    flush=True,
+                )
+    if arguments.json:
+        report = {
+            "date": time.strftime("%Y-%m-%d"),
+            "machine": f"{platform.machine()}, {platform.processor() or platform.system()}",
+            "versions": {name: version(name) for name in ("splatcodec", "numpy", "numba", "llvmlite", "torch")},
+            "error": error,
+            "rows": rows,
+        }
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def random_scene(gaussians: int, height: int, width: int, scale: float) -> tuple[np.ndarray, ...]:
+    """Means, scales, rotations and colours; scales log-normal about `scale` pixels."""
+    rng = np.random.default_rng(0)
+    means = rng.uniform(0, 1, (gaussians, 2)) * (width, height)
+    scales = np.maximum(0.8, scale * np.exp(rng.normal(-0.125, 0.5, (gaussians, 2))))
+    rotations = rng.uniform(0, np.pi, gaussians)
+    colors = rng.normal(0, 0.3, (gaussians, 3))
+    return tuple(array.astype(np.float32) for array in (means, scales, rotations, colors))
+
+
+def upstream(height: int, width: int) -> np.ndarray:
+    """A loss gradient [3, H, W]."""
+    return np.random.default_rng(1).normal(0, 1, (3, height, width)).astype(np.float32)
+
+
+def worst_error() -> float:
+    """Largest error of image and gradients on a small scene, relative to the largest value of each."""
+    scene = random_scene(150, 128, 192, 5.0)
+    gradient = upstream(128, 192)
+    tensors = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in scene]
+    image = rasterize_reference(*tensors, 128, 192)
+    (image * torch.tensor(gradient)).sum().backward()
+    exact = [image.detach().numpy(), *(tensor.grad.numpy() for tensor in tensors)]
+    ours = [render(*scene, 128, 192, cutoff=6.5), *render_backward(*scene, gradient, cutoff=6.5)]
+    return max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(ours, exact, strict=True))
+
+
+def tiles_of(scene: tuple[np.ndarray, ...]) -> Tiles:
+    means, scales, rotations, _ = scene
+    return sort_into_tiles(means, scales, rotations, HEIGHT, WIDTH, 0.0, 0.0, 1.0, CUTOFF)
+
+
+def useful_evaluations(scene: tuple[np.ndarray, ...]) -> int:
+    """Number of pixel centres within the cutoff ellipses."""
+    count = 0
+    for x, y, u_x, u_y, v_x, v_y, reach_x, reach_y in tiles_of(scene).frames:
+        columns = np.arange(max(0, int(x - reach_x)), min(WIDTH, int(x + reach_x) + 1)) + 0.5 - x
+        rows = np.arange(max(0, int(y - reach_y)), min(HEIGHT, int(y + reach_y) + 1))[:, None] + 0.5 - y
+        square = (u_x * columns + u_y * rows) ** 2 + (v_x * columns + v_y * rows) ** 2
+        count += int((square <= CUTOFF**2).sum())
+    return count
+
+
+def fastest(function: Callable[[], object], repeats: int) -> float:
+    """Least of the seconds that `repeats` calls take, after one to warm up."""
+    function()
+    best = np.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def time_ours(scene: tuple[np.ndarray, ...], repeats: int) -> tuple[float, float]:
+    colors, gradient = scene[3], upstream(HEIGHT, WIDTH)
+
+    def both() -> None:
+        tiles = tiles_of(scene)
+        forward(tiles, colors, HEIGHT, WIDTH)
+        backward(tiles, colors, gradient)
+
+    return fastest(lambda: forward(tiles_of(scene), colors, HEIGHT, WIDTH), repeats), fastest(both, repeats)
+
+
+def time_step(scene: tuple[np.ndarray, ...]) -> tuple[None, float]:
+    """A whole optimisation step: sorting, image, squared error, gradient and Adam."""
+    optimizer = FrameAdam(upstream(HEIGHT, WIDTH), smallest_scale=0.3, largest_scale=1e4, cutoff=CUTOFF)
+    optimizer.append(*scene)
+    rates = Rates(0.0, 0.0, 0.0, 0.0)
+    return None, fastest(lambda: optimizer.step(rates), 10)
+
+
+def time_tiles(scene: tuple[np.ndarray, ...], repeats: int) -> tuple[float, float]:
+    means, scales, rotations, colors = map(torch.from_numpy, scene)
+    lists, across = tile_lists(means, scales, rotations)
+    conics = conics_of(scales, rotations)
+    gradient = torch.from_numpy(upstream(HEIGHT, WIDTH))
+    parameters = [tensor.clone().requires_grad_() for tensor in (means, conics, colors)]
+
+    def one() -> None:
+        with torch.no_grad():
+            render_tiles(*parameters, lists, across)
+
+    def both() -> None:
+        for tensor in parameters:
+            tensor.grad = None
+        (render_tiles(*parameters, lists, across) * gradient).sum().backward()
+
+    return fastest(one, repeats), fastest(both, repeats)
+
+
+def conics_of(scales: Tensor, rotations: Tensor) -> Tensor:
+    """Inverse covariances [N, 3]: xx, xy, yy."""
+    cos, sin = rotations.cos(), rotations.sin()
+    a, b = scales[:, 0] ** -2, scales[:, 1] ** -2
+    return torch.stack([cos**2 * a + sin**2 * b, cos * sin * (a - b), sin**2 * a + cos**2 * b], dim=1)
+
+
+def tile_lists(means: Tensor, scales: Tensor, rotations: Tensor) -> tuple[Tensor, int]:
+    """Gaussians of each tile [T, G], by the boxes around their cutoff ellipses; short lists end in index N."""
+    cos, sin = rotations.cos(), rotations.sin()
+    reach = CUTOFF * torch.stack(
+        [torch.hypot(cos * scales[:, 0], sin * scales[:, 1]), torch.hypot(sin * scales[:, 0], cos * scales[:, 1])],
+        dim=1,
+    )
+    across, down = WIDTH // TILE, HEIGHT // TILE
+    limits = torch.tensor([across - 1, down - 1])
+    first = ((means - reach) / TILE).floor().clamp(min=0).minimum(limits).long()
+    last = ((means + reach) / TILE).floor().clamp(min=0).minimum(limits).long()
+    columns = last[:, 0] - first[:, 0] + 1
+    counts = columns * (last[:, 1] - first[:, 1] + 1)
+    owners = torch.repeat_interleave(torch.arange(len(means)), counts)
+    place = torch.arange(len(owners)) - (counts.cumsum(0) - counts)[owners]
+    tile = (first[owners, 1] + place // columns[owners]) * across + first[owners, 0] + place % columns[owners]
+    order = tile.argsort(stable=True)
+    tile, owners = tile[order], owners[order]
+    counts = torch.bincount(tile, minlength=across * down)
+    lists = torch.full((across * down, int(counts.max())), len(means))
+    lists[tile, torch.arange(len(tile)) - (counts.cumsum(0) - counts)[tile]] = owners
+    return lists, across
+
+
+def render_tiles(means: Tensor, conics: Tensor, colors: Tensor, lists: Tensor, across: int) -> Tensor:
+    """Image [3, H, W]: per tile, exponents and image as batched matrix products."""
+    padded = [torch.cat([tensor, tensor.new_zeros(1, tensor.shape[1])])[lists] for tensor in (means, conics, colors)]
+    tiles = torch.arange(len(lists))
+    centers = torch.stack([tiles % across, tiles // across], dim=1) * TILE + TILE / 2
+    x, y = (padded[0] - centers[:, None]).unbind(-1)  # [T, G]
+    a, b, c = padded[1].unbind(-1)
+    coefficients = torch.stack(
+        [-0.5 * (a * x * x + 2 * b * x * y + c * y * y), a * x + b * y, b * x + c * y, -0.5 * a, -b, -0.5 * c], dim=-1
+    )
+    side = torch.arange(TILE) + 0.5 - TILE / 2
+    v, u = (grid.reshape(-1) for grid in torch.meshgrid(side, side, indexing="ij"))
+    monomials = torch.stack([torch.ones_like(u), u, v, u * u, u * v, v * v], dim=-1)  # [P, 6]
+    exponents = monomials @ coefficients.transpose(1, 2)  # [T, P, G]
+    weights = torch.where(exponents >= -0.5 * CUTOFF**2, torch.exp(exponents), 0.0)
+    image = weights @ padded[2]  # [T, P, 3]
+    return image.view(-1, across, TILE, TILE, 3).permute(4, 0, 2, 1, 3).reshape(3, -1, across * TILE)
+
+
+def time_dense(scene: tuple[np.ndarray, ...]) -> tuple[float, float]:
+    """Every Gaussian at every pixel, a few at a time so that memory suffices."""
+    gradient = torch.from_numpy(upstream(HEIGHT, WIDTH))
+    chunks = [[torch.from_numpy(array[i : i + 20]) for array in scene] for i in range(0, len(scene[0]), 20)]
+
+    def one() -> None:
+        with torch.no_grad():
+            sum(rasterize_reference(*chunk, HEIGHT, WIDTH) for chunk in chunks)
+
+    def both() -> None:
+        for chunk in chunks:
+            tensors = [tensor.clone().requires_grad_() for tensor in chunk]
+            (rasterize_reference(*tensors, HEIGHT, WIDTH) * gradient).sum().backward()
+
+    return fastest(one, 1), fastest(both, 1)
+
+
+if __name__ == "__main__":
+    main()

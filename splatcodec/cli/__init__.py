@@ -1,0 +1,1 @@
+"""The command `splatcodec`, one module per subcommand."""

@@ -1,0 +1,53 @@
+"""`splatcodec decode`: a .gsi file to a picture of any size."""
+
+import argparse
+
+from ..files import output
+from .options import input_source, positive_float, positive_int
+
+
+def add_parser(subparsers) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "decode",
+        help="decode a .gsi file to a picture",
+        description="Rasterise a .gsi file. Gaussians have no resolution: any size and any region is exact.",
+    )
+    parser.add_argument("input", metavar="IN", help=".gsi file, or -")
+    parser.add_argument("output", metavar="OUT", help="picture to write, in the format of its extension, or - for PNG")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--scale", type=positive_float, metavar="S", help="magnification (default: 1)")
+    size.add_argument("--width", type=positive_int, metavar="W", help="output width; the height follows")
+    size.add_argument("--height", type=positive_int, metavar="H", help="output height; the width follows")
+    parser.add_argument(
+        "--region",
+        type=_region,
+        metavar="X,Y,W,H",
+        help="part of the canvas to show, in its pixels (default: all of it); for a negative X write --region=X,Y,W,H",
+    )
+    parser.set_defaults(run=run)
+
+
+def _region(text: str) -> tuple[float, float, float, float]:
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected four numbers X,Y,W,H, got {text!r}") from None
+    return x, y, width, height
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Decode and save."""
+    from ..decoder import decode
+    from ..image import output_format, save_image
+
+    format_name = output_format(arguments.output)
+    with output(arguments.output) as file:
+        pixels = decode(
+            input_source(arguments.input),
+            scale=arguments.scale,
+            width=arguments.width,
+            height=arguments.height,
+            region=arguments.region,
+        )
+        save_image(pixels, file, format_name)

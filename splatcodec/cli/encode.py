@@ -1,0 +1,128 @@
+"""`splatcodec encode`: a picture to a .gsi file."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..container import PROFILES
+from ..encoder import DEFAULT_EFFORT
+from ..files import STANDARD_STREAM, output
+from .options import input_source, positive_int, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..fitting.growth import FitState
+
+
+def add_parser(subparsers) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "encode",
+        help="encode a picture as a .gsi file",
+        description="Fit Gaussians to a picture and write them to a .gsi file.",
+    )
+    parser.add_argument("input", metavar="IN", help="picture in any format that Pillow reads, or -")
+    parser.add_argument("output", metavar="OUT", help=".gsi file to write, or -")
+    parser.add_argument(
+        "-n",
+        "--gaussians",
+        type=positive_int,
+        metavar="GAUSSIANS",
+        help="number of Gaussians (default: one per 200 pixels, at least 100)",
+    )
+    parser.add_argument(
+        "-e",
+        "--effort",
+        type=int,
+        choices=range(1, 10),
+        metavar="EFFORT",
+        default=DEFAULT_EFFORT,
+        help="1 (quick) to 9 (thorough) (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--profile",
+        choices=list(PROFILES.values()),
+        default="half",
+        help="how attributes are stored: half precision (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to compute (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="equal seeds give equal files (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    parser.add_argument("--quiet", action="store_true", help="print neither progress nor result")
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Encode, and report what came of it."""
+    from ..decoder import decode, read
+    from ..encoder import encode
+    from ..image import load_image, to_uint8
+    from ..metrics import psnr
+
+    if arguments.json and arguments.output == STANDARD_STREAM:
+        arguments.parser.error("--json and output to - both need standard output")
+    start = time.perf_counter()
+    planes = load_image(input_source(arguments.input))
+    with output(arguments.output) as file, _progress(arguments.quiet) as callback:
+        data = encode(
+            # In the layout of an array: height, width, channels.
+            planes.transpose(1, 2, 0),
+            n_gaussians=arguments.gaussians,
+            effort=arguments.effort,
+            profile=arguments.profile,
+            seed=arguments.seed,
+            device=arguments.device,
+            callback=callback,
+        )
+        file.write(data)
+    seconds = time.perf_counter() - start
+    if arguments.quiet and not arguments.json:
+        return
+    _, height, width = planes.shape
+    result = {
+        "input": arguments.input,
+        "output": arguments.output,
+        "width": width,
+        "height": height,
+        "n_gaussians": len(read(data)),
+        "bytes": len(data),
+        "bpp": 8 * len(data) / (width * height),
+        "psnr": psnr(to_uint8(planes), decode(data)),
+        "seconds": round(seconds, 3),
+        "profile": arguments.profile,
+        "device": "cpu",
+    }
+    if arguments.json:
+        print_json(result)
+    else:
+        print(
+            "{output}: {width}x{height}, {n_gaussians} Gaussians, {bytes} bytes, {bpp:.3f} bpp, "
+            "PSNR {psnr:.2f} dB, {seconds:.1f} s".format(**result),
+            file=sys.stderr,
+        )
+
+
+@contextmanager
+def _progress(quiet: bool) -> "Iterator[Callable[[FitState], None] | None]":
+    """A progress bar on a terminal, nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit="step", leave=False) as bar:
+
+        def update(state: "FitState") -> None:
+            bar.total = state.steps
+            bar.set_postfix_str(f"{state.n_gaussians} Gaussians, {state.psnr:.2f} dB", refresh=False)
+            bar.update(state.step - bar.n)
+
+        yield update

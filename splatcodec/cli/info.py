@@ -1,0 +1,49 @@
+"""`splatcodec info`: what a .gsi file holds, without decoding it."""
+
+import argparse
+
+from ..container import unpack
+from ..files import read_source, source_name
+from .options import input_source, print_json
+
+
+def add_parser(subparsers) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "info",
+        help="show what a .gsi file holds",
+        description="Verify the checksums of a .gsi file and show its header and the size of its chunks.",
+    )
+    parser.add_argument("file", metavar="FILE", help=".gsi file, or -")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the header and the chunks."""
+    source = input_source(arguments.file)
+    data = read_source(source)
+    header, chunks = unpack(data, source_name(source))
+    bpp = 8 * len(data) / (header.width * header.height)
+    if arguments.json:
+        print_json(
+            {
+                "file": arguments.file,
+                "version": data[4],
+                "profile": header.profile,
+                "width": header.width,
+                "height": header.height,
+                "channels": header.channels,
+                "n_gaussians": header.n_gaussians,
+                "bytes": len(data),
+                "bpp": bpp,
+                "chunks": {chunk.tag: len(chunk.payload) for chunk in chunks},
+            }
+        )
+        return
+    print(f"{arguments.file}: .gsi version {data[4]}, profile {header.profile}")
+    print(f"canvas     {header.width} x {header.height}, {'RGB' if header.channels == 3 else 'grey'}")
+    print(f"Gaussians  {header.n_gaussians}")
+    print(f"size       {len(data)} bytes, {bpp:.3f} bpp")
+    for chunk in chunks:
+        print(f"  {chunk.tag}     {len(chunk.payload)} bytes")

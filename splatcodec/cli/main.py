@@ -1,0 +1,70 @@
+"""The command line: subcommands, and one line for every error."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from ..errors import GsiError, ImageError
+from . import decode, encode, evaluate, info
+
+_COMMANDS = (encode, decode, info, evaluate)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit code: 0 done, 1 failed, 130 interrupted. Wrong usage exits with 2."""
+    parser = argparse.ArgumentParser(
+        prog="splatcodec",
+        description="Images as 2D Gaussians: encode a picture, decode it at any size, measure what was lost.",
+        epilog="'-' in place of a file means standard input or output. "
+        "Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage, 130 interrupted.",
+    )
+    parser.add_argument("--version", action=_Version)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add_parser(subparsers)
+    arguments = parser.parse_args(argv)
+    # Pillow's remarks on odd metadata are no faults of the picture.
+    warnings.filterwarnings("ignore", module="PIL")
+    try:
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except (GsiError, ImageError, ValueError) as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        # Nobody reads any more; keep Python from complaining when it flushes standard output at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(_describe(error))
+    except MemoryError:
+        return _fail("out of memory")
+    except KeyboardInterrupt:
+        print("splatcodec: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"splatcodec: {' '.join(message.split())}", file=sys.stderr)
+    return 1
+
+
+def _describe(error: OSError) -> str:
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{os.fsdecode(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}"
+
+
+class _Version(argparse.Action):
+    """Look the version up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        from importlib.metadata import version
+
+        print(f"splatcodec {version('splatcodec')}")
+        parser.exit()

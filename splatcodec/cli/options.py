@@ -1,0 +1,44 @@
+"""Argument types and outputs that several subcommands share."""
+
+import argparse
+import json
+import math
+import sys
+from typing import BinaryIO
+
+from ..files import STANDARD_STREAM
+
+
+def positive_int(text: str) -> int:
+    """A whole number of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def input_source(path: str) -> str | BinaryIO:
+    """What to read for an input argument: the path, or standard input for "-"."""
+    return sys.stdin.buffer if path == STANDARD_STREAM else path
+
+
+def print_json(values: dict[str, object]) -> None:
+    """Print one JSON object; infinite numbers, which JSON lacks, become null."""
+    finite = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
+    }
+    print(json.dumps(finite))

@@ -1,0 +1,1 @@
+"""Splats to chunks of bytes and back, one module per profile."""

@@ -1,0 +1,9 @@
+"""The errors that splatcodec raises on bad input."""
+
+
+class GsiError(ValueError):
+    """A .gsi file or the Gaussians for one are not valid; the message names the file, the field and the byte."""
+
+
+class ImageError(ValueError):
+    """A picture cannot be read, written or encoded; the message names it and the fault."""

@@ -1,0 +1,100 @@
+"""Files and standard streams: one line for every fault, and outputs that appear whole or not at all."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, TypeGuard
+
+STANDARD_STREAM = "-"
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""A path, the content itself, or a file opened for reading bytes."""
+
+
+def is_source(value: object) -> TypeGuard[Source]:
+    """Whether `read_source` takes a value."""
+    return isinstance(value, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(value, "read")
+
+
+def source_name(source: object) -> str:
+    """What to call a source in messages: its path, the name of the file, or its type in angle brackets."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else f"<{type(source).__name__}>"
+
+
+def read_source(source: Source) -> bytes:
+    """All bytes of a source.
+
+    Raises:
+        OSError: the source cannot be read.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | os.PathLike):
+        return Path(source).read_bytes()
+    return source.read()
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file to write bytes to that takes its name only when the block ends without an exception.
+
+    The content goes to a temporary file in the same directory, created at once so that an unwritable output is noticed
+    before the work is done. A device or a pipe is written to when the block ends.
+
+    Raises:
+        OSError: the output cannot be written.
+    """
+    target = os.path.realpath(path)
+    if os.path.isdir(target):
+        raise IsADirectoryError(21, "is a directory", os.fspath(path))
+    if os.path.exists(target) and not os.path.isfile(target):
+        content = BytesIO()
+        yield content
+        with open(target, "wb") as device:
+            device.write(content.getvalue())
+        return
+    if os.path.exists(target) and not os.access(target, os.W_OK):
+        raise PermissionError(13, "permission denied", os.fspath(path))
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=f".{os.path.basename(target)}.")
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        os.chmod(temporary, _mode(target))
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _mode(target: str) -> int:
+    """Permissions of the file to be replaced, or those a new file would get."""
+    try:
+        return os.stat(target).st_mode & 0o777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+@contextmanager
+def output(path: str) -> Iterator[BinaryIO]:
+    """`replacing(path)`, or standard output for "-", which likewise is written to only at the end."""
+    if path != STANDARD_STREAM:
+        with replacing(path) as file:
+            yield file
+        return
+    content = BytesIO()
+    yield content
+    sys.stdout.buffer.write(content.getvalue())
+    sys.stdout.buffer.flush()

@@ -1,0 +1,102 @@
+"""Proposes where Gaussians would remove most of a residual.
+
+The residual is correlated with isotropic Gaussians at a ladder of scales. A Gaussian g of scale s with its best colour
+removes the energy |<residual, g>|^2 / <g, g>, where <g, g> = pi s^2. Maxima of that energy over space and scale are
+taken greedily, each one suppressing its neighbourhood. Wide scales are computed on a reduced image.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy import ndimage
+
+_LADDER = tuple(0.8 * 1.5**k for k in range(11))
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """M isotropic Gaussians, strongest first."""
+
+    means: NDArray[np.float32]  # [M, 2] pixels
+    scales: NDArray[np.float32]  # [M] pixels
+    colors: NDArray[np.float32]  # [M, C] the amplitudes that remove most energy
+
+
+def _reduce(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average 2 x 2 pixels; an odd edge is padded with zeros."""
+    _, height, width = planes.shape
+    planes = np.pad(planes, ((0, 0), (0, height % 2), (0, width % 2)))
+    rows = planes[:, 0::2] + planes[:, 1::2]
+    return np.float32(0.25) * (rows[:, :, 0::2] + rows[:, :, 1::2])
+
+
+@njit(cache=True, nogil=True)
+def _select(count, levels, y, x, heights, widths, steps, scales):
+    """Indices of up to `count` of the candidates, in order, such that none lies within the reach of an earlier one.
+
+    `levels` gives the rung of the ladder on whose grid (`heights`, `widths`, pixel size `steps`) a candidate lies.
+    """
+    offsets = np.zeros(len(heights) + 1, np.int64)
+    for level in range(len(heights)):
+        offsets[level + 1] = offsets[level] + heights[level] * widths[level]
+    taken = np.zeros(offsets[-1], np.bool_)
+    chosen = np.empty(count, np.int64)
+    found = 0
+    for candidate in range(len(levels)):
+        if found == count:
+            break
+        own = levels[candidate]
+        if taken[offsets[own] + y[candidate] * widths[own] + x[candidate]]:
+            continue
+        chosen[found] = candidate
+        found += 1
+        center_y = (y[candidate] + 0.5) * steps[own]
+        center_x = (x[candidate] + 0.5) * steps[own]
+        for level in range(len(heights)):
+            step = steps[level]
+            reach = min(scales[own], scales[level]) + 0.5 * max(scales[own], scales[level])
+            top = max(0, int(np.ceil((center_y - reach) / step - 0.5)))
+            bottom = min(heights[level] - 1, int(np.floor((center_y + reach) / step - 0.5)))
+            for row in range(top, bottom + 1):
+                half = np.sqrt(max(0.0, reach**2 - ((row + 0.5) * step - center_y) ** 2))
+                left = max(0, int(np.ceil((center_x - half) / step - 0.5)))
+                right = min(widths[level] - 1, int(np.floor((center_x + half) / step - 0.5)))
+                start = offsets[level] + row * widths[level]
+                for column in range(left, right + 1):
+                    taken[start + column] = True
+    return chosen[:found]
+
+
+def propose(residual: NDArray[np.float32], count: int) -> Proposals:
+    """Up to `count` Gaussians that together remove much of `residual` [C, H, W]."""
+    planes, step = residual, 1
+    energies, levels, ys, xs, colors, shapes, steps = [], [], [], [], [], [], []
+    for level, scale in enumerate(_LADDER):
+        while scale > 3 * step and min(planes.shape[1:]) > 1:
+            planes, step = _reduce(planes), 2 * step
+        # Averaging has blurred by the variance of a box already.
+        sigma = np.sqrt(scale**2 - (step**2 - 1) / 12) / step
+        fits = np.stack([ndimage.gaussian_filter(plane, sigma, mode="constant", truncate=3) for plane in planes]) * 2
+        energy = (fits**2).sum(axis=0) * np.float32(np.pi * scale**2)
+        peaks = ndimage.maximum_filter(energy, size=max(3, 2 * round(scale / step) + 1)) == energy
+        y, x = np.nonzero(peaks & (energy > 0))
+        energies.append(energy[y, x])
+        levels.append(np.full(len(y), level))
+        ys.append(y)
+        xs.append(x)
+        colors.append(fits[:, y, x].T)
+        shapes.append(energy.shape)
+        steps.append(float(step))
+    order = np.argsort(-np.concatenate(energies), kind="stable")
+    rungs, y, x = (np.concatenate(parts)[order] for parts in (levels, ys, xs))
+    heights, widths = np.array(shapes).T
+    chosen = _select(count, rungs, y, x, heights, widths, np.array(steps), np.array(_LADDER))
+    size = np.array(steps)[rungs[chosen]]
+    means = np.stack([(x[chosen] + 0.5) * size, (y[chosen] + 0.5) * size], axis=1)
+    return Proposals(
+        means.astype(np.float32),
+        np.array(_LADDER, np.float32)[rungs[chosen]],
+        np.concatenate(colors)[order[chosen]].astype(np.float32),
+    )

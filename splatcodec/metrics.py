@@ -1,0 +1,97 @@
+"""How close a picture comes to its original: PSNR, SSIM and MS-SSIM of 8-bit samples."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .container import MAGIC
+from .decoder import from_bytes
+from .errors import ImageError
+from .files import is_source, read_source, source_name
+from .image import load_image, to_uint8
+
+if TYPE_CHECKING:
+    from .image import ImageLike
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The quality of a picture and, if it came from a file, the rate of that file."""
+
+    psnr: float
+    """Peak signal-to-noise ratio in dB over all samples; infinite for equal pictures."""
+    ssim: float | None
+    """Structural similarity, mean of the channels; None for pictures under 7 pixels high or wide."""
+    ms_ssim: float | None
+    """Multi-scale structural similarity; None for pictures of at most 160 pixels in height or width."""
+    bytes: int | None
+    """Length of the file."""
+    bpp: float | None
+    """Bits of the file per pixel."""
+
+
+def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
+    """Compare a picture to its original.
+
+    Args:
+        reference: the original, anything `splatcodec.image.load_image` reads.
+        image: the picture to judge, likewise, or a .gsi file (path, bytes or file).
+
+    Raises:
+        GsiError, ImageError: one of the two cannot be read, or their sizes differ.
+        OSError: a file cannot be read.
+    """
+    original = to_uint8(load_image(reference))
+    height, width = original.shape[:2]
+    name = source_name(image)
+    content = read_source(image) if is_source(image) else None
+    if content is not None and content.startswith(MAGIC):
+        splats = from_bytes(content, name)
+        found = splats.height, splats.width
+        decoded = to_uint8(splats.render()) if found == (height, width) else None
+    else:
+        decoded = to_uint8(load_image(image if content is None else content, name))
+        found = decoded.shape[:2]
+    if decoded is None or found != (height, width):
+        raise ImageError(f"{name}: is {found[1]}x{found[0]} pixels, but {source_name(reference)} is {width}x{height}")
+    if original.ndim != decoded.ndim:
+        original, decoded = (_as_color(pixels) for pixels in (original, decoded))
+    return Evaluation(
+        psnr=psnr(original, decoded),
+        ssim=ssim(original, decoded),
+        ms_ssim=ms_ssim(original, decoded),
+        bytes=None if content is None else len(content),
+        bpp=None if content is None else 8 * len(content) / (width * height),
+    )
+
+
+def psnr(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio in dB of two arrays of 8-bit samples; infinite if they are equal."""
+    error = np.mean((reference.astype(np.float64) - image.astype(np.float64)) ** 2)
+    return float(10 * np.log10(255**2 / error)) if error > 0 else float("inf")
+
+
+def ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | None:
+    """Structural similarity (Wang et al. 2004) as scikit-image computes it, mean of the channels."""
+    from skimage.metrics import structural_similarity
+
+    if min(reference.shape[:2]) < 7:
+        return None
+    return float(structural_similarity(reference, image, channel_axis=2 if reference.ndim == 3 else None))
+
+
+def ms_ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | None:
+    """Multi-scale structural similarity (Wang et al. 2003) as pytorch-msssim computes it, mean of the channels."""
+    import torch
+    from pytorch_msssim import ms_ssim as multiscale
+
+    if min(reference.shape[:2]) <= 160:
+        return None
+    planes = [torch.from_numpy(np.atleast_3d(pixels)).movedim(2, 0)[None].double() for pixels in (reference, image)]
+    return float(multiscale(*planes, data_range=255))
+
+
+def _as_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)

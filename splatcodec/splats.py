@@ -1,0 +1,136 @@
+"""Splats: a picture as 2D Gaussians, the one data structure that travels through the codec."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatkernels.geometry import Viewport, check_gaussians
+
+Region = tuple[float, float, float, float]
+"""A rectangle of the canvas: x, y, width, height in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Splats:
+    """N Gaussians on a canvas of `height` x `width` pixels, whose sum is the picture.
+
+    The picture at a point p is sum_i colors_i * exp(-0.5 (p - means_i)^T Sigma_i^-1 (p - means_i)) with
+    Sigma = R diag(scales^2) R^T; samples are clamped to [0, 1] only when pixels are written.
+
+    Attributes:
+        means: [N, 2] x, y in pixels; the centre of the top-left pixel is (0.5, 0.5).
+        scales: [N, 2] standard deviations in pixels along the principal axes, > 0.
+        rotations: [N] radians; the first axis points along (cos, sin) in (x, y), and y points down.
+        colors: [N, C] amplitudes, 1.0 is full scale, may be negative; C is 1 for grey, 3 for RGB.
+        height, width: canvas in pixels.
+
+    Raises:
+        ValueError: a shape does not fit, or a row holds a NaN, an infinity or a scale that is not positive.
+    """
+
+    means: NDArray[np.float32]
+    scales: NDArray[np.float32]
+    rotations: NDArray[np.float32]
+    colors: NDArray[np.float32]
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        for name in ("means", "scales", "rotations", "colors"):
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), np.float32))
+        check_gaussians(self.means, self.scales, self.rotations, self.colors)
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"canvas must be at least 1x1, got {self.width}x{self.height}")
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+    @property
+    def channels(self) -> int:
+        """Number of colour channels."""
+        return self.colors.shape[1]
+
+    def output_size(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        *,
+        scale: float | None = None,
+        region: Region | None = None,
+    ) -> tuple[int, int]:
+        """Height and width in pixels that `render` gives the same arguments.
+
+        Raises:
+            ValueError: the size, the scale or the region is not positive, or `scale` comes with a size.
+        """
+        region_width, region_height = region[2:] if region else (self.width, self.height)
+        if region and not (np.isfinite(region).all() and region_width > 0 and region_height > 0):
+            raise ValueError(f"region must have a positive width and height, got {region}")
+        if scale is not None and (height is not None or width is not None):
+            raise ValueError("scale cannot be combined with a height or width")
+        for name, value in (("height", height), ("width", width), ("scale", scale)):
+            if value is not None and not 0 < value < np.inf:
+                raise ValueError(f"{name} must be positive, got {value}")
+        if scale is None:
+            scale = 1.0
+            if width is not None:
+                scale = width / region_width
+            elif height is not None:
+                scale = height / region_height
+        return (
+            max(1, round(region_height * scale)) if height is None else height,
+            max(1, round(region_width * scale)) if width is None else width,
+        )
+
+    def render(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        *,
+        scale: float | None = None,
+        region: Region | None = None,
+    ) -> NDArray[np.float32]:
+        """Rasterise the picture, or a region of it, at any size.
+
+        Args:
+            height, width: output size in pixels; one alone keeps the aspect ratio, neither keeps the size.
+            scale: output pixels per canvas pixel, instead of a size.
+            region: rectangle of the canvas to show, which may reach beyond its edges; the whole canvas if None.
+
+        Returns:
+            Image [C, height, width] float32, 1.0 is full scale, not clamped.
+
+        Raises:
+            ValueError: as in `output_size`.
+        """
+        from splatkernels import render
+
+        height, width = self.output_size(height, width, scale=scale, region=region)
+        x, y, region_width, region_height = region or (0.0, 0.0, float(self.width), float(self.height))
+        zoom = width / region_width if scale is None else scale
+        stretch = height / (region_height * zoom)
+        # A size rounded to whole pixels is no reason to distort the picture.
+        if abs(stretch - 1) * height > 1:
+            region = (x, y * stretch, region_width, region_height * stretch)
+            return self._stretched(stretch).render(height, width, region=region)
+        viewport = Viewport(x, y, zoom)
+        return render(self.means, self.scales, self.rotations, self.colors, height, width, viewport)
+
+    def _stretched(self, factor: float) -> "Splats":
+        """The picture with its height multiplied by `factor`."""
+        cos, sin = np.cos(self.rotations, dtype=np.float64), np.sin(self.rotations, dtype=np.float64)
+        variances = self.scales.astype(np.float64) ** 2
+        xx = cos**2 * variances[:, 0] + sin**2 * variances[:, 1]
+        yy = (sin**2 * variances[:, 0] + cos**2 * variances[:, 1]) * factor**2
+        xy = cos * sin * (variances[:, 0] - variances[:, 1]) * factor
+        # The larger eigenvalue of [[xx, xy], [xy, yy]]; the smaller from the determinant, which keeps needles thin.
+        larger = 0.5 * (xx + yy) + np.hypot(0.5 * (xx - yy), xy)
+        smaller = variances.prod(axis=1) * factor**2 / larger
+        return replace(
+            self,
+            means=self.means * np.array([1, factor], np.float32),
+            scales=np.sqrt(np.stack([larger, smaller], axis=1)),
+            rotations=np.float32(0.5) * np.arctan2(2 * xy, xx - yy).astype(np.float32),
+            height=max(1, round(self.height * factor)),
+        )

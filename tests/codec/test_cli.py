@@ -1,0 +1,229 @@
+"""The command line as a user meets it: subprocesses, exit codes, standard streams."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import splatcodec
+
+
+def run(*arguments, stdin: bytes | None = None, cwd=None) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "splatcodec", *map(str, arguments)]
+    return subprocess.run(command, input=stdin or b"", capture_output=True, cwd=cwd, timeout=120, check=False)
+
+
+def assert_fails(result: subprocess.CompletedProcess, *words: str) -> None:
+    """Exit code 1, nothing on stdout and exactly one line on stderr, which holds the words."""
+    message = result.stderr.decode()
+    assert result.returncode == 1, message
+    assert result.stdout == b""
+    assert message.count("\n") == 1
+    assert message.startswith("splatcodec: ")
+    for word in words:
+        assert word in message
+
+
+@pytest.fixture
+def files(tmp_path, picture, encoded):
+    Image.fromarray(picture).save(tmp_path / "picture.png")
+    (tmp_path / "picture.gsi").write_bytes(encoded)
+    return tmp_path
+
+
+def test_encode_prints_one_json_object(files):
+    result = run("encode", files / "picture.png", files / "out.gsi", "-n", 20, "-e", 1, "--json")
+    assert result.returncode == 0
+    assert result.stderr == b""
+    values = json.loads(result.stdout)
+    data = (files / "out.gsi").read_bytes()
+    assert values["input"] == str(files / "picture.png")
+    assert values["output"] == str(files / "out.gsi")
+    assert (values["width"], values["height"], values["n_gaussians"]) == (56, 40, 20)
+    assert values["bytes"] == len(data)
+    assert values["bpp"] == 8 * len(data) / (56 * 40)
+    assert values["psnr"] == splatcodec.evaluate(files / "picture.png", data).psnr
+    assert (values["profile"], values["device"]) == ("half", "cpu")
+    assert values["seconds"] > 0
+
+
+def test_encode_is_the_api(files):
+    assert run("encode", files / "picture.png", files / "out.gsi", "-n", 20, "-e", 1, "--seed", 3).returncode == 0
+    expected = splatcodec.encode(files / "picture.png", n_gaussians=20, effort=1, seed=3)
+    assert (files / "out.gsi").read_bytes() == expected
+
+
+def test_progress_and_result_stay_off_stdout_and_quiet_is_silent(files):
+    loud = run("encode", files / "picture.png", files / "out.gsi", "-n", 5, "-e", 1)
+    assert loud.stdout == b""
+    assert b"5 Gaussians" in loud.stderr
+    assert b"step/s" not in loud.stderr
+    quiet = run("encode", files / "picture.png", files / "out.gsi", "-n", 5, "-e", 1, "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, b"", b"")
+
+
+def test_streams(files):
+    encoded = run("encode", "-", "-", "-n", 20, "-e", 1, "--quiet", stdin=(files / "picture.png").read_bytes())
+    assert encoded.returncode == 0
+    decoded = run("decode", "-", "-", stdin=encoded.stdout)
+    assert decoded.stdout.startswith(b"\x89PNG")
+    result = run("eval", files / "picture.png", "-", "--json", stdin=encoded.stdout)
+    assert json.loads(result.stdout)["bytes"] == len(encoded.stdout)
+    assert b"Gaussians  20" in run("info", "-", stdin=encoded.stdout).stdout
+
+
+def test_decode_writes_the_decoded_samples(files):
+    assert run("decode", files / "picture.gsi", files / "out.png").returncode == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(files / "out.png")), splatcodec.decode(files / "picture.gsi"))
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        (["--scale", 2], (112, 80)),
+        (["--width", 28], (28, 20)),
+        (["--height", 20], (28, 20)),
+        (["--region", "1,2,10,5"], (10, 5)),
+        (["--region=-4,-4,8,8", "--scale", 4], (32, 32)),
+    ],
+)
+def test_decode_at_other_sizes(files, options, size):
+    assert run("decode", files / "picture.gsi", files / "out.png", *options).returncode == 0
+    assert Image.open(files / "out.png").size == size
+
+
+def test_info_shows_header_and_chunks(files):
+    text = run("info", files / "picture.gsi").stdout.decode()
+    assert "56 x 40" in text
+    assert "COLR" in text
+    values = json.loads(run("info", files / "picture.gsi", "--json").stdout)
+    assert values["n_gaussians"] == 60
+    assert values["chunks"]["MEAN"] == 60 * 4
+    assert values["bytes"] == (files / "picture.gsi").stat().st_size
+
+
+def test_eval_scores_any_picture(files):
+    values = json.loads(run("eval", files / "picture.png", files / "picture.gsi", "--json").stdout)
+    assert values["psnr"] > 25
+    assert values["ms_ssim"] is None
+    same = run("eval", files / "picture.png", files / "picture.png")
+    assert b"PSNR     inf dB" in same.stdout
+    assert json.loads(run("eval", files / "picture.png", files / "picture.png", "--json").stdout)["psnr"] is None
+
+
+def bad_files(directory, encoded) -> dict[str, str]:
+    """Paths of inputs that are no good, with a word that the message must hold."""
+    (directory / "text.txt").write_text("hello")
+    (directory / "empty").write_bytes(b"")
+    (directory / "folder").mkdir()
+    (directory / "truncated.gsi").write_bytes(encoded[:-20])
+    flipped = bytearray(encoded)
+    flipped[len(encoded) // 2] ^= 4
+    (directory / "flipped.gsi").write_bytes(flipped)
+    return {
+        "missing": "no such file",
+        "text.txt": "not a",
+        "empty": "empty",
+        "folder": "is a directory",
+        "truncated.gsi": "",
+        "flipped.gsi": "",
+    }
+
+
+def test_bad_inputs_fail_with_one_line_and_no_output(files, encoded):
+    before = b"precious"
+    for name, word in bad_files(files, encoded).items():
+        (files / "out.png").write_bytes(before)
+        commands = [
+            ("decode", files / name, files / "out.png"),
+            ("info", files / name),
+            ("eval", files / "picture.png", files / name),
+            ("encode", files / name, files / "out.png", "-e", 1),
+        ]
+        for command in commands:
+            if command[0] == "encode" and name.endswith(".gsi"):
+                continue
+            assert_fails(run(*command), name, word)
+        assert (files / "out.png").read_bytes() == before
+    assert not [path for path in files.iterdir() if path.name.startswith(".")]
+
+
+def test_unwritable_outputs_fail_before_the_work(files):
+    for output, word in (
+        (files / "no" / "out.gsi", "no such file"),
+        (files, "is a directory"),
+        (files / "picture.png" / "out.gsi", "not a directory"),
+    ):
+        assert_fails(run("encode", files / "picture.png", output, "-e", 9), str(output), word)
+    assert_fails(run("decode", files / "picture.gsi", files / "out.xyz"), "out.xyz", "extension")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind root, or are not POSIX")
+def test_read_only_outputs_are_kept(files):
+    (files / "out.gsi").write_bytes(b"precious")
+    (files / "out.gsi").chmod(0o400)
+    assert_fails(run("encode", files / "picture.png", files / "out.gsi", "-e", 1), "permission denied")
+    assert (files / "out.gsi").read_bytes() == b"precious"
+
+
+def test_outputs_follow_links_and_spare_devices(files):
+    (files / "link.gsi").symlink_to(files / "target.gsi")
+    assert run("encode", files / "picture.png", files / "link.gsi", "-n", 5, "-e", 1, "--quiet").returncode == 0
+    assert (files / "link.gsi").is_symlink()
+    assert (files / "target.gsi").exists()
+    if os.name == "posix":
+        assert run("encode", files / "picture.png", os.devnull, "-n", 5, "-e", 1, "--quiet").returncode == 0
+        assert not os.path.isfile(os.devnull)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["encode"],
+        ["encode", "a", "b", "-n", "0"],
+        ["encode", "a", "b", "-e", "10"],
+        ["encode", "a", "-", "--json"],
+        ["decode", "a", "b.png", "--scale", "2", "--width", "3"],
+        ["decode", "a", "b.png", "--scale", "-1"],
+        ["decode", "a", "b.png", "--region", "1,2,3"],
+        ["eval", "-", "-"],
+    ],
+)
+def test_wrong_usage_exits_with_two(arguments, tmp_path):
+    assert run(*arguments, cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("command", [[], ["encode"], ["decode"], ["info"], ["eval"]])
+def test_help_exists(command):
+    result = run(*command, "--help")
+    assert result.returncode == 0
+    assert b"usage: splatcodec" in result.stdout
+
+
+def test_version():
+    assert run("--version").stdout.startswith(b"splatcodec 0.")
+
+
+def imports(arguments: list[str], directory) -> set[str]:
+    """Modules that a command has imported when it is done."""
+    script = f"import sys; from splatcodec.cli.main import main; main({arguments!r}); print(*sys.modules)"
+    command = [sys.executable, "-c", script]
+    return set(subprocess.run(command, cwd=directory, capture_output=True, check=True).stdout.decode().split())
+
+
+@pytest.mark.parametrize("command", ["decode", "encode"])
+def test_torch_is_not_imported(files, command):
+    arguments = {
+        "decode": ["decode", "picture.gsi", "out.png"],
+        "encode": ["encode", "picture.png", "out.gsi", "-n", "5", "-e", "1", "--quiet"],
+    }[command]
+    assert "torch" not in imports(arguments, files)
+
+
+def test_info_needs_no_compiler(files):
+    assert imports(["info", "picture.gsi"], files).isdisjoint({"numba", "scipy", "torch"})

@@ -1,0 +1,104 @@
+"""The .gsi container: what is written is read back, and damage is always noticed."""
+
+import numpy as np
+import pytest
+
+import splatcodec
+from splatcodec import GsiError
+from splatcodec.container import MAGIC, Chunk, Header, Reader, pack, unpack, varint
+
+HEADER = Header("half", 3, 300, 20, 1)
+
+
+@pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 16383, 16384, 2**31 - 1])
+def test_varints_read_back(value):
+    reader = Reader(varint(value), "file")
+    assert reader.varint("value") == value
+    reader.end("value")
+
+
+@pytest.mark.parametrize("data", [b"\x80\x00", b"\xff\xff\xff\xff\xff\x01", b"\x80"])
+def test_overlong_endless_and_cut_varints_are_refused(data):
+    with pytest.raises(GsiError, match="file: value: "):
+        Reader(data, "file").varint("value")
+
+
+def test_header_and_chunks_read_back():
+    chunks = [Chunk("ABCD", b""), Chunk("EFGH", bytes(range(200)))]
+    header, found = unpack(pack(HEADER, chunks), "file")
+    assert header == HEADER
+    assert [(chunk.tag, chunk.payload) for chunk in found] == [(chunk.tag, chunk.payload) for chunk in chunks]
+
+
+def test_chunk_offsets_point_at_payloads(encoded):
+    _, chunks = unpack(encoded, "file")
+    for chunk in chunks:
+        assert encoded[chunk.offset : chunk.offset + len(chunk.payload)] == chunk.payload
+
+
+def test_every_truncation_is_noticed(encoded):
+    for length in range(len(encoded)):
+        with pytest.raises(GsiError):
+            splatcodec.read(encoded[:length])
+
+
+def test_every_flipped_byte_is_noticed(encoded):
+    for position in range(len(encoded)):
+        damaged = bytearray(encoded)
+        damaged[position] ^= 1 << position % 8
+        with pytest.raises(GsiError):
+            splatcodec.read(bytes(damaged))
+
+
+def test_trailing_bytes_are_noticed(encoded):
+    with pytest.raises(GsiError, match=f"1 unexpected bytes at byte {len(encoded)}"):
+        splatcodec.read(encoded + b"\0")
+
+
+def test_errors_name_file_and_fault(tmp_path, encoded):
+    path = tmp_path / "cut.gsi"
+    path.write_bytes(encoded[:-1])
+    with pytest.raises(GsiError, match=r"cut\.gsi: chunk COLR: the file ends too early at byte"):
+        splatcodec.read(path)
+    with pytest.raises(GsiError, match=r"not a \.gsi file"):
+        splatcodec.read(b"hello")
+    with pytest.raises(GsiError, match="empty"):
+        splatcodec.read(b"")
+    with pytest.raises(GsiError, match="version 9 is not supported"):
+        splatcodec.read(MAGIC + b"\x09" + encoded[5:])
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        (Header("half", 2, 10, 10, 1), "channels"),
+        (Header("half", 3, 0, 10, 1), "canvas size"),
+        (Header("half", 3, 10, 10, 2**33), "Gaussian count"),
+    ],
+)
+def test_header_values_out_of_range_are_refused(header, field):
+    with pytest.raises(GsiError, match=f"{field}: value out of range"):
+        unpack(pack(header, []), "file")
+
+
+def test_a_huge_count_in_a_tiny_file_allocates_nothing():
+    chunks = [Chunk("CELL", varint(2**31 - 1)), *(Chunk(tag, b"") for tag in ("MEAN", "SCAL", "ROTA", "COLR"))]
+    with pytest.raises(GsiError, match="MEAN: 0 bytes where 2147483647 Gaussians take"):
+        splatcodec.read(pack(Header("half", 3, 64, 64, 2**31 - 1), chunks))
+    with pytest.raises(GsiError, match="fewer bytes than the canvas has cells"):
+        splatcodec.read(pack(Header("half", 3, 65535, 65535, 2**31 - 1), chunks))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0, -1])
+def test_values_that_describe_no_gaussian_are_refused(encoded, value):
+    header, chunks = unpack(encoded, "file")
+    scales = np.frombuffer(chunks[2].payload, "<f2").copy()
+    scales[5] = value
+    chunks[2] = Chunk("SCAL", scales.tobytes())
+    with pytest.raises(GsiError, match=r"SCAL: .* is not a valid value at byte"):
+        splatcodec.read(pack(header, chunks))
+
+
+def test_too_large_a_canvas_is_refused():
+    with pytest.raises(GsiError, match="65535 is the longest side"):
+        pack(Header("half", 3, 65536, 1, 0), [])

@@ -1,0 +1,164 @@
+"""Decoding at any size, and what is compared with what."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+import pytorch_msssim
+import torch
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+import splatcodec
+from splatcodec import ImageError, Splats
+
+
+@pytest.fixture
+def splats(encoded) -> Splats:
+    return splatcodec.read(encoded)
+
+
+def test_all_kinds_of_sources_decode(tmp_path, encoded):
+    path = tmp_path / "picture.gsi"
+    path.write_bytes(encoded)
+    expected = splatcodec.decode(encoded)
+    for source in (path, str(path), io.BytesIO(encoded)):
+        np.testing.assert_array_equal(splatcodec.decode(source), expected)
+
+
+def test_decoded_picture_resembles_the_original(picture, encoded):
+    result = splatcodec.evaluate(picture, encoded)
+    assert result.psnr > 25
+    assert result.bytes == len(encoded)
+    assert result.bpp == 8 * len(encoded) / (40 * 56)
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({}, (40, 56)),
+        ({"scale": 2.5}, (100, 140)),
+        ({"scale": 0.001}, (1, 1)),
+        ({"width": 28}, (20, 28)),
+        ({"height": 400}, (400, 560)),
+        ({"width": 10, "height": 30}, (30, 10)),
+        ({"region": (4, 5, 20, 10)}, (10, 20)),
+        ({"region": (-4.5, 5, 20, 10), "width": 60}, (30, 60)),
+    ],
+)
+def test_output_has_the_size_asked_for(encoded, options, shape):
+    assert splatcodec.decode(encoded, **options).shape == (*shape, 3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": 0},
+        {"scale": math.inf},
+        {"scale": math.nan},
+        {"width": 0},
+        {"height": -3},
+        {"scale": 1, "width": 5},
+        {"region": (0, 0, 0, 5)},
+        {"region": (0, 0, math.nan, 5)},
+        {"scale": 1e6},
+    ],
+)
+def test_impossible_sizes_are_refused(encoded, options):
+    with pytest.raises(ValueError, match=r"positive|combined|limit"):
+        splatcodec.decode(encoded, **options)
+
+
+def test_a_region_is_a_crop(splats):
+    whole = splats.render()
+    np.testing.assert_allclose(splats.render(region=(8, 5, 20, 10)), whole[:, 5:15, 8:28], atol=1e-4)
+
+
+def test_zooming_in_passes_through_the_same_samples(splats):
+    np.testing.assert_allclose(splats.render(scale=3)[:, 1::3, 1::3], splats.render(), atol=1e-4)
+
+
+def test_zooming_out_is_close_to_averaging(splats):
+    averaged = splats.render().reshape(3, 10, 4, 14, 4).mean(axis=(2, 4))
+    inner = np.s_[:, 1:-1, 1:-1]
+    assert np.abs(splats.render(scale=0.25) - averaged)[inner].mean() < 0.02
+
+
+def test_stretching_moves_samples_along_one_axis(splats):
+    stretched = splats.render(3 * 40, 56)
+    np.testing.assert_allclose(stretched[:, 1::3], splats.render(), atol=1e-3)
+
+
+def test_a_thin_gaussian_stays_thin_when_stretched():
+    needle = Splats([[20, 20]], [[50, 0.05]], [0.7], [[1]], 40, 40)
+    assert needle.render(120, 40).sum() == pytest.approx(3 * needle.render(40, 40).sum(), rel=0.1)
+
+
+def test_metrics_are_those_of_the_libraries():
+    rng = np.random.default_rng(0)
+    original = rng.integers(0, 256, (170, 190, 3)).astype(np.uint8)
+    noisy = np.clip(original + rng.normal(0, 20, original.shape), 0, 255).astype(np.uint8)
+    result = splatcodec.evaluate(original, noisy)
+    assert result.psnr == pytest.approx(peak_signal_noise_ratio(original, noisy))
+    assert result.ssim == pytest.approx(structural_similarity(original, noisy, channel_axis=2))
+    planes = [torch.tensor(pixels).permute(2, 0, 1)[None].double() for pixels in (original, noisy)]
+    assert result.ms_ssim == pytest.approx(float(pytorch_msssim.ms_ssim(*planes, data_range=255)))
+    assert result.bytes is None
+    assert result.bpp is None
+
+
+def test_equal_pictures_have_infinite_psnr(picture):
+    assert splatcodec.evaluate(picture, picture).psnr == math.inf
+
+
+def test_small_pictures_have_no_structural_metrics():
+    result = splatcodec.evaluate(np.zeros((3, 3), np.uint8), np.zeros((3, 3), np.uint8))
+    assert result.ssim is None
+    assert result.ms_ssim is None
+
+
+def test_other_codecs_are_scored_the_same_way(tmp_path, picture):
+    path = tmp_path / "picture.jpg"
+    Image.fromarray(picture).save(path)
+    result = splatcodec.evaluate(picture, path)
+    assert result.psnr > 25
+    assert result.bytes == path.stat().st_size
+
+
+def test_grey_is_compared_with_colour():
+    assert splatcodec.evaluate(np.full((9, 9, 3), 7, np.uint8), np.full((9, 9), 7, np.uint8)).psnr == math.inf
+
+
+def test_sizes_must_agree(picture):
+    with pytest.raises(ImageError, match=r"is 55x40 pixels, but .* is 56x40"):
+        splatcodec.evaluate(picture, picture[:, 1:])
+
+
+def test_write_replaces_whole_files_only(tmp_path, splats):
+    path = tmp_path / "out.gsi"
+    path.write_bytes(b"old")
+    splats.colors[0] = 1e9
+    with pytest.raises(splatcodec.GsiError):
+        splatcodec.write(splats, path)
+    assert path.read_bytes() == b"old"
+    splats.colors[0] = 0
+    splatcodec.write(splats, path)
+    assert len(splatcodec.read(path)) == len(splats)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.gsi"]
+
+
+def test_write_takes_an_open_file(splats):
+    file = io.BytesIO()
+    splatcodec.write(splats, file)
+    assert len(splatcodec.read(file.getvalue())) == len(splats)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("means", np.nan), ("scales", 0), ("scales", -1), ("rotations", np.inf), ("colors", np.nan)]
+)
+def test_splats_refuse_values_that_describe_no_gaussian(field, value):
+    arrays = {"means": np.ones((2, 2)), "scales": np.ones((2, 2)), "rotations": np.ones(2), "colors": np.ones((2, 3))}
+    arrays[field][1] = value
+    with pytest.raises(ValueError, match=rf"{field}\[1\]"):
+        Splats(**arrays, height=4, width=4)

@@ -1,0 +1,34 @@
+"""Pictures that many tests share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import splatcodec
+
+
+@pytest.fixture(scope="session")
+def picture() -> np.ndarray:
+    """A small smooth colour picture with a sharp edge, uint8 [40, 56, 3]."""
+    y, x = np.mgrid[:40, :56]
+    planes = [np.sin(x / 9) * 60 + y * 2 + 60, np.cos(y / 7) * 50 + x + 80, 255 * (np.hypot(x - 30, y - 18) < 11)]
+    return np.clip(np.stack(planes, axis=2), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def encoded(picture) -> bytes:
+    """The picture as a .gsi file of 60 Gaussians."""
+    return splatcodec.encode(picture, n_gaussians=60, effort=2)
+
+
+@pytest.fixture(scope="session")
+def kodak() -> list[Path]:
+    """The 24 Kodak pictures, from the directory that SPLATCODEC_KODAK names."""
+    directory = os.environ.get("SPLATCODEC_KODAK")
+    if not directory:
+        pytest.skip("SPLATCODEC_KODAK does not name a directory with the Kodak pictures")
+    paths = sorted(Path(directory).glob("kodim*.png"))
+    assert len(paths) == 24, f"{directory} holds {len(paths)} of the 24 Kodak pictures"
+    return paths
