@@ -63,18 +63,19 @@ class GpuFrameAdam:
         beta2: float = 0.99,
         device: torch.device | str = "cuda",
     ) -> None:
-        self._target = torch.from_numpy(np.ascontiguousarray(target, np.float32)).to(device)
+        self.target = np.ascontiguousarray(target, np.float32)
+        self._goal = torch.tensor(self.target, device=device)
         channels, height, width = target.shape
         self._output = gpu.Output(height, width, cutoff=float(cutoff))
         self._bounds = (math.log(smallest_scale), math.log(largest_scale))
         self._betas = (beta1, beta2)
-        self._parameters = self._target.new_empty((0, 5 + channels))  # x, y, two log-scales, rotation, colours
+        self._parameters = self._goal.new_empty((0, 5 + channels))  # x, y, two log-scales, rotation, colours
         self._firsts = torch.empty_like(self._parameters)
         self._seconds = torch.empty_like(self._parameters)
-        self._biases = self._target.new_empty((0, 2))
-        self._rates = self._target.new_zeros(4)
+        self._biases = self._goal.new_empty((0, 2))
+        self._rates = self._goal.new_zeros(4)
         self._rates_there: Rates | None = None
-        self._journal = self._target.new_zeros(1 + _MOST_PENDING)
+        self._journal = self._goal.new_zeros(1 + _MOST_PENDING)
         self._pending: list[tuple[Rates, PendingError]] = []
         self._patience = 1
         self._start_over()
@@ -134,7 +135,7 @@ class GpuFrameAdam:
     def render(self) -> NDArray[np.float32]:
         """The current image [C, H, W], not clamped."""
         self.settle()
-        with torch.cuda.device_of(self._target):
+        with torch.cuda.device_of(self._goal):
             projection = self._project()
             tiles = gpu.sort_into_tiles(projection, self._pair_count(projection), self._output)
             return gpu.forward(tiles, self._output).cpu().numpy()
@@ -157,7 +158,7 @@ class GpuFrameAdam:
             completed, *errors = self._journal[: 1 + len(self._pending)].tolist()
             lost = self._pending[int(completed) :]
             for (_, pending), error in zip(self._pending[: int(completed)], errors, strict=False):
-                pending.resolve(error / self._target.numel())
+                pending.resolve(error / self._goal.numel())
             self._journal.zero_()
             self._pending = []
             self._patience = min(2 * self._patience, _MOST_PENDING)
@@ -180,7 +181,7 @@ class GpuFrameAdam:
 
     def _enqueue(self, rates: Rates, error: PendingError) -> None:
         """Start a step; its error goes into the journal behind those pending."""
-        with torch.cuda.device_of(self._target):
+        with torch.cuda.device_of(self._goal):
             if self._capacity is None:
                 pairs = self._pair_count(self._project())
                 self._capacity = min(max(int(_HEADROOM * pairs), _SMALLEST_CAPACITY), gpu.MOST_PAIRS)
@@ -188,7 +189,7 @@ class GpuFrameAdam:
                 values = torch.tensor([rates.means, rates.scales, rates.rotations, rates.colors])
                 self._rates.copy_(values, non_blocking=True)
                 self._rates_there = rates
-            if self._graph is None and self._compiled and self._target.is_cuda:
+            if self._graph is None and self._compiled and self._goal.is_cuda:
                 self._graph = torch.cuda.CUDAGraph()
                 # Other threads may fit other images meanwhile.
                 with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
@@ -203,10 +204,10 @@ class GpuFrameAdam:
 
     def _run(self, capacity: int) -> None:
         """One step, without waiting for the device."""
-        gaussians, channels = len(self), len(self._target)
+        gaussians, channels = len(self), len(self._goal)
         projection = self._project()
         tiles = gpu.sort_into_tiles(projection, capacity, self._output)
-        errors, pair_sums = gpu.squared_error(tiles, self._target, self._output)
+        errors, pair_sums = gpu.squared_error(tiles, self._goal, self._output)
         triton_update.descend[(-(-gaussians // gpu.GATHER["BLOCK"]),)](
             pair_sums,
             projection.offsets,

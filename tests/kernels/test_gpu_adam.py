@@ -57,6 +57,14 @@ def test_steps_are_those_of_the_cpu(channels):
     np.testing.assert_allclose(ours.render(), twin.render(), atol=1e-5)
 
 
+def test_it_stands_in_for_the_cpu():
+    target = target_of(1, 9, 9)
+    ours = GpuFrameAdam(target, **OPTIONS, device=DEVICE)
+    for name in vars(FrameAdam):
+        assert name.startswith("_") or hasattr(ours, name), name
+    np.testing.assert_array_equal(ours.target, target)
+
+
 def test_scales_stay_within_their_bounds():
     optimizer = GpuFrameAdam(target_of(1, 9, 9), smallest_scale=1, largest_scale=2, cutoff=4, device=DEVICE)
     optimizer.append(*random_scene(4, 9, 9, channels=1, scales=(0.2, 9)).gaussians)
