@@ -1,7 +1,8 @@
-"""Rasterises 2D Gaussians: a dense reference and tiled CPU kernels, forward and backward.
+"""Rasterises 2D Gaussians: a dense reference and tiled kernels for CPUs and CUDA GPUs, forward and backward.
 
 `render` and `render_backward` work on NumPy arrays. `rasterize` is the same, differentiable, for torch tensors, and
-`rasterize_reference` its slow definition. Numba and torch are imported when a name that needs them is first used.
+`rasterize_reference` its slow definition. Numba and torch are imported when a name that needs them is first used, and
+Triton when tensors on a CUDA device are rendered.
 """
 
 from importlib import import_module

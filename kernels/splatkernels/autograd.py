@@ -19,6 +19,8 @@ def rasterize(
 ) -> Tensor:
     """Render a sum of 2D Gaussians, differentiable once in all four tensors.
 
+    Tensors on a CUDA device are rendered there, by Triton kernels; each call then waits once for the device.
+
     Args:
         means: [N, 2] canvas pixels; the centre of the top-left pixel is (0.5, 0.5).
         scales: [N, 2] standard deviations in canvas pixels, > 0.
@@ -33,11 +35,13 @@ def rasterize(
 
     Raises:
         TypeError: a tensor is not float32.
-        ValueError: a shape does not fit, or a row holds a NaN, an infinity or a scale that is not positive.
+        ValueError: a shape or device does not fit, or a row holds a NaN, an infinity or a scale that is not positive.
     """
     for name, tensor in (("means", means), ("scales", scales), ("rotations", rotations), ("colors", colors)):
         if tensor.dtype != torch.float32:
             raise TypeError(f"{name} must be float32, got {tensor.dtype}; rasterize_reference takes any float dtype")
+        if tensor.device != means.device:
+            raise ValueError(f"{name} must be on the device of means, {means.device}, got {tensor.device}")
     x0, y0, zoom = viewport or Viewport()
     return _rasterize(means, scales, rotations, colors, height, width, x0, y0, zoom, cutoff)
 
@@ -59,6 +63,13 @@ def _rasterize(
     return torch.from_numpy(
         render(means.numpy(), scales.numpy(), rotations.numpy(), colors.numpy(), height, width, viewport, cutoff)
     )
+
+
+@_rasterize.register_kernel("cuda")
+def _(means, scales, rotations, colors, height, width, x0, y0, zoom, cutoff):
+    from . import gpu
+
+    return gpu.rasterize(means, scales, rotations, colors, gpu.Output(height, width, x0, y0, zoom, cutoff))
 
 
 @_rasterize.register_fake
@@ -84,6 +95,15 @@ def _rasterize_backward(
     )
     d_means, d_scales, d_rotations, d_colors = (torch.from_numpy(gradient) for gradient in gradients)
     return d_means, d_scales, d_rotations, d_colors
+
+
+@_rasterize_backward.register_kernel("cuda")
+def _(means, scales, rotations, colors, image_gradient, x0, y0, zoom, cutoff):
+    from . import gpu
+
+    _, height, width = image_gradient.shape
+    output = gpu.Output(height, width, x0, y0, zoom, cutoff)
+    return gpu.rasterize_backward(means, scales, rotations, colors, image_gradient, output)
 
 
 @_rasterize_backward.register_fake

@@ -91,13 +91,8 @@ def parameter_gradients(
     return d_means, d_scales, d_rotations, color_sums * gains[:, None]
 
 
-def check_gaussians(
-    means: NDArray[np.float32],
-    scales: NDArray[np.float32],
-    rotations: NDArray[np.float32],
-    colors: NDArray[np.float32],
-) -> None:
-    """Raise ValueError unless the arrays describe N Gaussians: shapes that agree, finite values, positive scales."""
+def check_shapes(means, scales, rotations, colors) -> None:
+    """Raise ValueError unless the shapes of four arrays or tensors are those of N Gaussians."""
     gaussians = len(means)
     for name, array, shape in (
         ("means", means, (gaussians, 2)),
@@ -108,6 +103,17 @@ def check_gaussians(
         if array.shape != shape:
             expected = "[N, C]" if name == "colors" else str(list(shape))
             raise ValueError(f"{name} must have shape {expected} with N = {gaussians}, got {list(array.shape)}")
+
+
+def check_gaussians(
+    means: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    rotations: NDArray[np.float32],
+    colors: NDArray[np.float32],
+) -> None:
+    """Raise ValueError unless the arrays describe N Gaussians: shapes that agree, finite values, positive scales."""
+    check_shapes(means, scales, rotations, colors)
+    for name, array in (("means", means), ("scales", scales), ("rotations", rotations), ("colors", colors)):
         bad = ~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
         if bad.any():
             row = int(bad.argmax())

@@ -1,0 +1,272 @@
+"""The rasteriser on CUDA GPUs: sorts Gaussians into tiles and launches the kernels, on torch tensors.
+
+Nothing here waits for the GPU except `pair_count`. `rasterize` and `rasterize_backward` call it once to size their
+buffers; an optimiser that knows a capacity in advance never does, so its steps can be captured in a CUDA graph.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import triton_binning, triton_tiles, triton_update
+from .geometry import CUTOFF, FOOTPRINT, Viewport, check_gaussians, check_output, check_shapes
+
+TILE = 16
+"""Pixels along a tile's edges. One warp of eight pixels per thread renders a tile: more warps would have to add the
+sums of the backward pass up through shared memory, and spend more instructions per pixel on loading Gaussians."""
+
+MOST_PAIRS = 2**31 - 1
+"""Pairs of a Gaussian and a tile are numbered with 32 bits."""
+
+# Channels that one launch renders, held in registers; images with more are rendered in groups of as many.
+_GROUP = 4
+# Gaussians and strips of tiles that a warp sorts at a time: most Gaussians are less than four tiles wide.
+_BINNING = {"TILE": TILE, "BLOCK": 8, "STRIPS": 4, "num_warps": 1}
+# Gaussians and slots that a warp adds up at a time: most Gaussians meet fewer than eight tiles.
+GATHER = {"BLOCK": 4, "SLOTS": 8, "num_warps": 1}
+
+
+@dataclass(frozen=True)
+class Output:
+    """The image to render and the part of the canvas that it shows."""
+
+    height: int
+    width: int
+    x0: float = 0.0
+    y0: float = 0.0
+    zoom: float = 1.0
+    cutoff: float = CUTOFF
+
+    @property
+    def footprint(self) -> float:
+        """Variance that a pixel's footprint adds to every Gaussian, in output pixels squared."""
+        return FOOTPRINT * max(0.0, 1 - self.zoom**2)
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles."""
+        return -(-self.height // TILE) * -(-self.width // TILE)
+
+
+class Projection(NamedTuple):
+    """N Gaussians in output pixels."""
+
+    frames: Tensor  # [N, 8] as the kernels describe
+    amplitudes: Tensor  # [N, C] colours times the gain of widening
+    offsets: Tensor  # [N + 1] int64, first slot of each Gaussian; the last is the number of pairs
+
+
+class Tiles(NamedTuple):
+    """Projected Gaussians and the pairs they form with the T tiles of the output."""
+
+    frames: Tensor  # [N, 8]
+    amplitudes: Tensor  # [N, C]
+    starts: Tensor  # [T + 1] int32, first entry of each tile in `order`
+    order: Tensor  # [capacity] int64, slots tile by tile
+    owners: Tensor  # [capacity] int32, Gaussians by slot
+
+
+def project(
+    means: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor, output: Output, *, logarithmic: bool = False
+) -> Projection:
+    """Project Gaussians and count their pairs.
+
+    Args:
+        means, scales, rotations, colors: as in `rasterize`; rows may be strided.
+        output: the image to render.
+        logarithmic: `scales` holds natural logarithms.
+    """
+    gaussians, channels = colors.shape
+    frames = means.new_empty((gaussians, 8))
+    amplitudes = means.new_empty((gaussians, channels))
+    counts = means.new_empty(gaussians + 1, dtype=torch.int64)
+    triton_binning.project[(max(1, -(-gaussians // _BINNING["BLOCK"])),)](
+        means,
+        scales,
+        rotations,
+        colors,
+        means.stride(0),
+        scales.stride(0),
+        rotations.stride(0),
+        colors.stride(0),
+        frames,
+        amplitudes,
+        counts,
+        gaussians,
+        channels,
+        output.height,
+        output.width,
+        output.x0,
+        output.y0,
+        output.zoom,
+        output.footprint,
+        output.cutoff,
+        LOGARITHMIC=logarithmic,
+        **_BINNING,
+    )
+    return Projection(frames, amplitudes, counts.cumsum(0))
+
+
+def pair_count(projection: Projection, means: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor) -> int:
+    """Wait for the number of pairs of projected Gaussians.
+
+    Raises:
+        ValueError: a row of the Gaussians' tensors holds a NaN, an infinity or a scale that is not positive, or there
+            are too many pairs.
+    """
+    pairs = int(projection.offsets[-1])
+    if pairs > MOST_PAIRS:
+        # The kernel reports Gaussians it cannot draw as pairs beyond all bounds; the host finds out which.
+        check_gaussians(*(tensor.detach().cpu().numpy() for tensor in (means, scales, rotations, colors)))
+        raise ValueError(f"{pairs} pairs of a Gaussian and a tile are more than the {MOST_PAIRS} that can be rendered")
+    return pairs
+
+
+def sort_into_tiles(projection: Projection, capacity: int, output: Output) -> Tiles:
+    """List the pairs of projected Gaussians tile by tile.
+
+    Args:
+        projection: N Gaussians in the pixels of `output`.
+        capacity: pairs to make room for; Gaussians with slots beyond it are left out.
+        output: the image to render.
+    """
+    frames, amplitudes, offsets = projection
+    gaussians = len(frames)
+    # The time of a radix sort grows with the width of its keys.
+    key = torch.int16 if output.tiles < 2**15 else torch.int32
+    # Slots without a pair belong to a tile behind the last.
+    pair_tiles = torch.full((capacity,), output.tiles, dtype=key, device=frames.device)
+    owners = torch.empty(capacity, dtype=torch.int32, device=frames.device)
+    triton_binning.emit_pairs[(-(-gaussians // _BINNING["BLOCK"]),)](
+        frames,
+        offsets,
+        pair_tiles,
+        owners,
+        gaussians,
+        capacity,
+        output.height,
+        output.width,
+        output.cutoff,
+        **_BINNING,
+    )
+    pair_tiles, order = torch.sort(pair_tiles, stable=True)
+    tiles = torch.arange(output.tiles + 1, dtype=key, device=frames.device)
+    starts = torch.searchsorted(pair_tiles, tiles, out_int32=True)
+    return Tiles(frames, amplitudes, starts, order, owners)
+
+
+def forward(tiles: Tiles, output: Output) -> Tensor:
+    """The image [C, H, W] of Gaussians sorted into the tiles of `output`."""
+    image = tiles.frames.new_empty((tiles.amplitudes.shape[1], output.height, output.width))
+    _launch_on_tiles(triton_tiles.render_tiles, tiles, output, image)
+    return image
+
+
+def backward(tiles: Tiles, image_gradient: Tensor, output: Output) -> Tensor:
+    """The sums [capacity, C + 5] of every pair, by slot, for a loss gradient [C, H, W]."""
+    pair_sums = _empty_sums(tiles)
+    _launch_on_tiles(triton_tiles.differentiate_tiles, tiles, output, image_gradient, pair_sums)
+    return pair_sums
+
+
+def squared_error(tiles: Tiles, target: Tensor, output: Output) -> tuple[Tensor, Tensor]:
+    """Squared error [T] by tile against `target` [C, H, W], and the sums of every pair by slot.
+
+    The sums are those of the gradient of half the squared error.
+    """
+    errors = target.new_empty(output.tiles)
+    pair_sums = _empty_sums(tiles)
+    _launch_on_tiles(triton_tiles.fit_tiles, tiles, output, target, errors, pair_sums)
+    return errors, pair_sums
+
+
+def parameter_gradients(
+    pair_sums: Tensor, projection: Projection, scales: Tensor, rotations: Tensor, colors: Tensor, output: Output
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients for means, scales, rotations and colours from the sums of `backward`, for contiguous tensors."""
+    d_means, d_scales, d_rotations, d_colors = (
+        torch.empty_like(tensor) for tensor in (scales, scales, rotations, colors)
+    )
+    triton_update.parameter_gradients[(-(-len(scales) // GATHER["BLOCK"]),)](
+        pair_sums,
+        projection.offsets,
+        scales,
+        rotations,
+        colors,
+        d_means,
+        d_scales,
+        d_rotations,
+        d_colors,
+        *colors.shape,
+        output.zoom,
+        output.footprint,
+        **GATHER,
+    )
+    return d_means, d_scales, d_rotations, d_colors
+
+
+def rasterize(means: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor, output: Output) -> Tensor:
+    """Render a sum of 2D Gaussians; waits for the GPU once.
+
+    Args:
+        means, scales, rotations, colors: [N, 2], [N, 2], [N] and [N, C], float32, as in `splatkernels.rasterize`.
+        output: the image to render.
+
+    Returns:
+        Image [C, H, W], not clamped.
+
+    Raises:
+        ValueError: as in `splatkernels.rasterize`.
+    """
+    with torch.cuda.device_of(means):
+        gaussians = _contiguous(means, scales, rotations, colors)
+        _, tiles = _sort_exactly(gaussians, output)
+        return forward(tiles, output)
+
+
+def rasterize_backward(
+    means: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor, image_gradient: Tensor, output: Output
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients for the four tensors of `rasterize`, given that [C, H, W] for its image; waits for the GPU once."""
+    with torch.cuda.device_of(means):
+        gaussians = _contiguous(means, scales, rotations, colors)
+        projection, tiles = _sort_exactly(gaussians, output)
+        pair_sums = backward(tiles, image_gradient.contiguous(), output)
+        return parameter_gradients(pair_sums, projection, *gaussians[1:], output)
+
+
+def _contiguous(
+    means: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return means.contiguous(), scales.contiguous(), rotations.contiguous(), colors.contiguous()
+
+
+def _sort_exactly(gaussians: tuple[Tensor, Tensor, Tensor, Tensor], output: Output) -> tuple[Projection, Tiles]:
+    """Project Gaussians and sort them into tiles with room for just their pairs."""
+    check_shapes(*gaussians)
+    check_output(output.height, output.width, Viewport(output.x0, output.y0, output.zoom), output.cutoff)
+    projection = project(*gaussians, output)
+    return projection, sort_into_tiles(projection, pair_count(projection, *gaussians), output)
+
+
+def _empty_sums(tiles: Tiles) -> Tensor:
+    return tiles.frames.new_empty((len(tiles.order), tiles.amplitudes.shape[1] + 5))
+
+
+def _launch_on_tiles(kernel, tiles: Tiles, output: Output, *buffers: Tensor) -> None:
+    """Launch a kernel on every tile, for each group of channels in turn."""
+    channels = tiles.amplitudes.shape[1]
+    for first in range(0, channels, _GROUP):
+        kernel[(output.tiles,)](
+            *tiles,
+            *buffers,
+            channels,
+            first,
+            output.height,
+            output.width,
+            CHANNELS=min(_GROUP, channels - first),
+            TILE=TILE,
+            num_warps=1,
+        )

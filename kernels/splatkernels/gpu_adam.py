@@ -1,0 +1,240 @@
+"""Fits Gaussians to an image on a CUDA GPU: the twin of `adam`, whose steps the host does not wait for.
+
+A step is a fixed sequence of kernels on buffers of a fixed capacity, replayed as one CUDA graph. When the Gaussians
+grow until their pairs exceed the capacity, the device leaves them as they are and stops counting steps. The host finds
+out when it next looks at a result, makes room and repeats the steps that were lost.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import gpu, triton_update
+from .adam import Rates
+
+# Pairs to make room for, per pair at the time: a sort takes time for room that is not used, too.
+_HEADROOM = 1.25
+_SMALLEST_CAPACITY = 1024
+# Steps after which the host looks at the device at the latest.
+_MOST_PENDING = 128
+
+
+class PendingError:
+    """Mean squared error of a step; `float()` of it waits for the device."""
+
+    def __init__(self, settle: Callable[[], None]) -> None:
+        self._settle = settle
+        self._value: float | None = None
+
+    def __float__(self) -> float:
+        if self._value is None:
+            self._settle()
+        assert self._value is not None
+        return self._value
+
+    def resolve(self, value: float) -> None:
+        """Set the value."""
+        self._value = value
+
+
+class GpuFrameAdam:
+    """N Gaussians on a GPU that descend towards a target image; arrays go in and come out as those of `FrameAdam`.
+
+    Args:
+        target: [C, H, W] float32, full scale 1.
+        smallest_scale, largest_scale: bounds on the scales in pixels.
+        cutoff: standard deviations at which Gaussians end while fitting.
+        beta1, beta2: decay of Adam's running means of the gradient and its square, per step.
+        device: where to fit.
+    """
+
+    def __init__(
+        self,
+        target: NDArray[np.float32],
+        *,
+        smallest_scale: float,
+        largest_scale: float,
+        cutoff: float,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+        device: torch.device | str = "cuda",
+    ) -> None:
+        self.target = np.ascontiguousarray(target, np.float32)
+        self._goal = torch.tensor(self.target, device=device)
+        channels, height, width = target.shape
+        self._output = gpu.Output(height, width, cutoff=float(cutoff))
+        self._bounds = (math.log(smallest_scale), math.log(largest_scale))
+        self._betas = (beta1, beta2)
+        self._parameters = self._goal.new_empty((0, 5 + channels))  # x, y, two log-scales, rotation, colours
+        self._firsts = torch.empty_like(self._parameters)
+        self._seconds = torch.empty_like(self._parameters)
+        self._biases = self._goal.new_empty((0, 2))
+        self._rates = self._goal.new_zeros(4)
+        self._rates_there: Rates | None = None
+        self._journal = self._goal.new_zeros(1 + _MOST_PENDING)
+        self._pending: list[tuple[Rates, PendingError]] = []
+        self._patience = 1
+        self._start_over()
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    @property
+    def means(self) -> NDArray[np.float32]:
+        """[N, 2] pixels."""
+        return self._fetch()[:, :2]
+
+    @property
+    def scales(self) -> NDArray[np.float32]:
+        """[N, 2] pixels."""
+        return np.exp(self._fetch()[:, 2:4])
+
+    @property
+    def rotations(self) -> NDArray[np.float32]:
+        """[N] radians."""
+        return self._fetch()[:, 4]
+
+    @property
+    def colors(self) -> NDArray[np.float32]:
+        """[N, C]."""
+        return self._fetch()[:, 5:]
+
+    def append(
+        self,
+        means: NDArray[np.floating],
+        scales: NDArray[np.floating],
+        rotations: NDArray[np.floating],
+        colors: NDArray[np.floating],
+    ) -> None:
+        """Add M Gaussians: means [M, 2], scales [M, 2], rotations [M], colors [M, C]; Adam starts afresh for them."""
+        self.settle()
+        rows = np.concatenate(
+            [means, np.clip(np.log(scales), *self._bounds), rotations[:, None], colors], axis=1, dtype=np.float32
+        )
+        added = torch.from_numpy(rows).to(self._parameters.device)
+        self._parameters = torch.cat([self._parameters, added])
+        self._firsts = torch.cat([self._firsts, torch.zeros_like(added)])
+        self._seconds = torch.cat([self._seconds, torch.zeros_like(added)])
+        self._biases = torch.cat([self._biases, self._biases.new_zeros(len(added), 2)])
+        self._start_over()
+
+    def keep(self, mask: NDArray[np.bool_]) -> None:
+        """Drop the Gaussians where `mask` [N] is false."""
+        self.settle()
+        kept = torch.from_numpy(np.flatnonzero(mask)).to(self._parameters.device)
+        self._parameters = self._parameters[kept]
+        self._firsts = self._firsts[kept]
+        self._seconds = self._seconds[kept]
+        self._biases = self._biases[kept]
+        self._start_over()
+
+    def render(self) -> NDArray[np.float32]:
+        """The current image [C, H, W], not clamped."""
+        self.settle()
+        with torch.cuda.device_of(self._goal):
+            projection = self._project()
+            tiles = gpu.sort_into_tiles(projection, self._pair_count(projection), self._output)
+            return gpu.forward(tiles, self._output).cpu().numpy()
+
+    def step(self, rates: Rates) -> PendingError:
+        """Move every Gaussian once, soon; returns the mean squared error before the move.
+
+        Raises:
+            ValueError: in this call or one that looks at the results, if a row of the parameters is no longer finite.
+        """
+        if len(self._pending) >= self._patience:
+            self.settle()
+        error = PendingError(self.settle)
+        self._enqueue(rates, error)
+        return error
+
+    def settle(self) -> None:
+        """Wait for the steps so far, and repeat those that were lost for want of room."""
+        while self._pending:
+            completed, *errors = self._journal[: 1 + len(self._pending)].tolist()
+            lost = self._pending[int(completed) :]
+            for (_, pending), error in zip(self._pending[: int(completed)], errors, strict=False):
+                pending.resolve(error / self._goal.numel())
+            self._journal.zero_()
+            self._pending = []
+            self._patience = min(2 * self._patience, _MOST_PENDING)
+            if lost:
+                self._start_over()
+            for rates, pending in lost:
+                self._enqueue(rates, pending)
+
+    def _fetch(self) -> NDArray[np.float32]:
+        self.settle()
+        return self._parameters.cpu().numpy()
+
+    def _start_over(self) -> None:
+        """Forget the buffers' capacity and the graph: the Gaussians are others, or have outgrown them."""
+        self._capacity: int | None = None
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._compiled = False
+        # Room that has lasted for some steps is trusted for as many more, so few are lost when it does not.
+        self._patience = 1
+
+    def _enqueue(self, rates: Rates, error: PendingError) -> None:
+        """Start a step; its error goes into the journal behind those pending."""
+        with torch.cuda.device_of(self._goal):
+            if self._capacity is None:
+                pairs = self._pair_count(self._project())
+                self._capacity = min(max(int(_HEADROOM * pairs), _SMALLEST_CAPACITY), gpu.MOST_PAIRS)
+            if rates != self._rates_there:
+                values = torch.tensor([rates.means, rates.scales, rates.rotations, rates.colors])
+                self._rates.copy_(values, non_blocking=True)
+                self._rates_there = rates
+            if self._graph is None and self._compiled and self._goal.is_cuda:
+                self._graph = torch.cuda.CUDAGraph()
+                # Other threads may fit other images meanwhile.
+                with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+                    self._run(self._capacity)
+            if self._graph is None:
+                # Kernels compile in their first run, which a capture could not do.
+                self._run(self._capacity)
+                self._compiled = True
+            else:
+                self._graph.replay()
+        self._pending.append((rates, error))
+
+    def _run(self, capacity: int) -> None:
+        """One step, without waiting for the device."""
+        gaussians, channels = len(self), len(self._goal)
+        projection = self._project()
+        tiles = gpu.sort_into_tiles(projection, capacity, self._output)
+        errors, pair_sums = gpu.squared_error(tiles, self._goal, self._output)
+        triton_update.descend[(-(-gaussians // gpu.GATHER["BLOCK"]),)](
+            pair_sums,
+            projection.offsets,
+            self._parameters,
+            self._firsts,
+            self._seconds,
+            self._biases,
+            self._rates,
+            gaussians,
+            channels,
+            capacity,
+            *self._betas,
+            *self._bounds,
+            **gpu.GATHER,
+        )
+        triton_update.record_error[(1,)](
+            errors, projection.offsets, self._journal, len(errors), gaussians, capacity, BLOCK=1024, num_warps=4
+        )
+
+    def _project(self) -> gpu.Projection:
+        return gpu.project(*self._split(), self._output, logarithmic=True)
+
+    def _pair_count(self, projection: gpu.Projection) -> int:
+        means, log_scales, rotations, colors = self._split()
+        return gpu.pair_count(projection, means, log_scales.exp(), rotations, colors)
+
+    def _split(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Views of the parameters: means, log-scales, rotations, colours."""
+        table = self._parameters
+        return table[:, :2], table[:, 2:4], table[:, 4], table[:, 5:]

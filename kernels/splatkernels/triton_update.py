@@ -1,0 +1,175 @@
+"""Adds up the sums of every Gaussian's pairs and applies the chain rule or Adam, on CUDA GPUs.
+
+The pairs of a Gaussian have consecutive slots, whose sums are added in that order.
+"""
+
+import triton
+import triton.language as tl
+
+from .triton_geometry import SIZES, turn, widen
+
+
+@triton.jit
+def _add_slots(pair_sums, offsets, i, present, columns, column, COLUMNS: tl.constexpr, SLOTS: tl.constexpr):
+    """Sums over all slots of Gaussians i [BLOCK], for COLUMNS columns from `column` on; zeros where not present."""
+    slot = tl.load(offsets + i, mask=present, other=0)
+    end = tl.load(offsets + i + 1, mask=present, other=0)
+    slots = slot[:, None] + tl.arange(0, SLOTS)[None, :]
+    sums = ()
+    for _ in tl.static_range(COLUMNS):
+        sums = sums + (tl.zeros_like(slot).to(tl.float32),)
+    for _ in range(0, tl.max(end - slot, 0), SLOTS):
+        added = ()
+        for c in tl.static_range(COLUMNS):
+            mask = (slots < end[:, None]) & (column + c < columns)
+            row = tl.load(pair_sums + slots * columns + column + c, mask=mask, other=0.0)
+            added = added + (sums[c] + tl.sum(row, 1),)
+        sums = added
+        slots += SLOTS
+    return sums
+
+
+@triton.jit(do_not_specialize=SIZES)
+def parameter_gradients(
+    pair_sums,  # [P, C + 5]
+    offsets,  # [N + 1]
+    scales,  # [N, 2] canvas pixels
+    rotations,  # [N]
+    colors,  # [N, C]
+    d_means,  # [N, 2]
+    d_scales,  # [N, 2]
+    d_rotations,  # [N]
+    d_colors,  # [N, C]
+    gaussians,
+    channels,
+    zoom,
+    footprint,
+    BLOCK: tl.constexpr,
+    SLOTS: tl.constexpr,
+):
+    """Add up the slots of BLOCK Gaussians and apply the chain rule of geometry.parameter_gradients."""
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    present = i < gaussians
+    scale1 = tl.load(scales + i * 2, mask=present, other=1.0)
+    scale2 = tl.load(scales + i * 2 + 1, mask=present, other=1.0)
+    widened1, gain1 = widen(scale1, zoom, footprint)
+    widened2, gain2 = widen(scale2, zoom, footprint)
+    gain = gain1 * gain2
+
+    d_log_gain = tl.zeros([BLOCK], tl.float32)
+    for channel in range(0, channels, 4):
+        sums = _add_slots(pair_sums, offsets, i, present, channels + 5, channel, 4, SLOTS)
+        for c in tl.static_range(4):
+            mask = present & (channel + c < channels)
+            at = i * channels + channel + c
+            gradient = sums[c] * gain
+            d_log_gain += tl.where(mask, gradient, 0.0) * tl.load(colors + at, mask=mask, other=0.0)
+            tl.store(d_colors + at, gradient, mask=mask)
+
+    u, v, uu, uv, vv = _add_slots(pair_sums, offsets, i, present, channels + 5, channels, 5, SLOTS)
+    cos, sin = turn(tl.load(rotations + i, mask=present, other=0.0))
+    along = zoom * u / widened1
+    across = zoom * v / widened2
+    tl.store(d_means + i * 2, cos * along - sin * across, mask=present)
+    tl.store(d_means + i * 2 + 1, sin * along + cos * across, mask=present)
+    share1 = gain1 * gain1
+    share2 = gain2 * gain2
+    tl.store(d_scales + i * 2, (uu * share1 + d_log_gain * (1 - share1)) / scale1, mask=present)
+    tl.store(d_scales + i * 2 + 1, (vv * share2 + d_log_gain * (1 - share2)) / scale2, mask=present)
+    tl.store(d_rotations + i, uv * (widened1 / widened2 - widened2 / widened1), mask=present)
+
+
+@triton.jit
+def _direction(gradient, firsts, seconds, at, mask, decay1, decay2, bias1, bias2):
+    """Update Adam's running means of a gradient and its square; returns the direction to descend in."""
+    first = tl.load(firsts + at, mask=mask, other=0.0)
+    second = tl.load(seconds + at, mask=mask, other=0.0)
+    first += (1 - decay1) * (gradient - first)
+    second += (1 - decay2) * (gradient * gradient - second)
+    tl.store(firsts + at, first, mask=mask)
+    tl.store(seconds + at, second, mask=mask)
+    return first / bias1 / (tl.sqrt(second / bias2) + 1e-8)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def descend(
+    pair_sums,  # [capacity, C + 5]
+    offsets,  # [N + 1]
+    parameters,  # [N, 5 + C] x, y, two log-scales, rotation, colours
+    firsts,  # [N, 5 + C] running means of the gradient
+    seconds,  # [N, 5 + C] running means of its square
+    biases,  # [N, 2] shares of the running means that are not their initial zeros
+    rates,  # [4] means, scales, rotations, colours
+    gaussians,
+    channels,
+    capacity,
+    decay1,
+    decay2,
+    lowest,
+    highest,
+    BLOCK: tl.constexpr,
+    SLOTS: tl.constexpr,
+):
+    """Add up the slots of BLOCK Gaussians and move them by one step of Adam, unless the pairs exceeded the capacity."""
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    present = (i < gaussians) & (tl.load(offsets + gaussians) <= capacity)
+    # 1 - decay^steps by recurrence, without its cancellation.
+    bias1 = 1 - decay1 + decay1 * tl.load(biases + i * 2, mask=present, other=0.0)
+    bias2 = 1 - decay2 + decay2 * tl.load(biases + i * 2 + 1, mask=present, other=0.0)
+    tl.store(biases + i * 2, bias1, mask=present)
+    tl.store(biases + i * 2 + 1, bias2, mask=present)
+
+    row = i * (channels + 5)
+    x = tl.load(parameters + row, mask=present, other=0.0)
+    y = tl.load(parameters + row + 1, mask=present, other=0.0)
+    log1 = tl.load(parameters + row + 2, mask=present, other=0.0)
+    log2 = tl.load(parameters + row + 3, mask=present, other=0.0)
+    rotation = tl.load(parameters + row + 4, mask=present, other=0.0)
+
+    u, v, uu, uv, vv = _add_slots(pair_sums, offsets, i, present, channels + 5, channels, 5, SLOTS)
+    twist = uv * (tl.exp(log1 - log2) - tl.exp(log2 - log1))
+    gradient = (u, v, uu, vv, twist)
+    moves = ()
+    for k in tl.static_range(5):
+        rate = tl.load(rates + (0 if k < 2 else (1 if k < 4 else 2)))
+        move = rate * _direction(gradient[k], firsts, seconds, row + k, present, decay1, decay2, bias1, bias2)
+        moves = moves + (move,)
+    cos, sin = turn(rotation)
+    along = moves[0] * tl.exp(log1)
+    across = moves[1] * tl.exp(log2)
+    tl.store(parameters + row, x - (cos * along - sin * across), mask=present)
+    tl.store(parameters + row + 1, y - (sin * along + cos * across), mask=present)
+    tl.store(parameters + row + 2, tl.minimum(tl.maximum(log1 - moves[2], lowest), highest), mask=present)
+    tl.store(parameters + row + 3, tl.minimum(tl.maximum(log2 - moves[3], lowest), highest), mask=present)
+    tl.store(parameters + row + 4, rotation - moves[4], mask=present)
+
+    color_rate = tl.load(rates + 3)
+    for channel in range(0, channels, 4):
+        sums = _add_slots(pair_sums, offsets, i, present, channels + 5, channel, 4, SLOTS)
+        for c in tl.static_range(4):
+            mask = present & (channel + c < channels)
+            at = row + 5 + channel + c
+            color = tl.load(parameters + at, mask=mask, other=0.0)
+            move = color_rate * _direction(sums[c], firsts, seconds, at, mask, decay1, decay2, bias1, bias2)
+            tl.store(parameters + at, color - move, mask=mask)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def record_error(
+    errors,  # [T]
+    offsets,  # [N + 1]
+    journal,  # number of completed steps, then the squared error of each
+    tiles,
+    gaussians,
+    capacity,
+    BLOCK: tl.constexpr,
+):
+    """Enter a step into the journal, unless its pairs exceeded the capacity."""
+    totals = tl.zeros([BLOCK], tl.float32)
+    for start in range(0, tiles, BLOCK):
+        tile = start + tl.arange(0, BLOCK)
+        totals += tl.load(errors + tile, mask=tile < tiles, other=0.0)
+    completed = tl.load(offsets + gaussians) <= capacity
+    steps = tl.load(journal)
+    tl.store(journal + 1 + steps.to(tl.int32), tl.sum(totals), mask=completed)
+    tl.store(journal, steps + 1, mask=completed)

@@ -1,0 +1,156 @@
+"""`GpuFrameAdam` against its CPU twin, on a CUDA device or under Triton's interpreter."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from splatkernels.adam import FrameAdam, Rates
+
+from .devices import DEVICE, gpu_code, needs_device, poisoned_buffers
+from .scenes import random_scene
+
+pytest.importorskip("triton")
+
+from splatkernels import gpu_adam
+from splatkernels.gpu_adam import GpuFrameAdam
+
+__all__ = ["poisoned_buffers"]
+
+pytestmark = [*gpu_code, pytest.mark.usefixtures("poisoned_buffers")]
+
+RATES = Rates(means=0.15, scales=0.1, rotations=0.1, colors=0.02)
+OPTIONS = {"smallest_scale": 0.4, "largest_scale": 15.0, "cutoff": 6.5}
+
+
+def target_of(channels: int, height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(2).uniform(0, 1, (channels, height, width)).astype(np.float32)
+
+
+def fitted(optimizer):
+    return optimizer.means, optimizer.scales, optimizer.rotations, optimizer.colors
+
+
+def assert_same(ours, twin):
+    for actual, expected in zip(fitted(ours), fitted(twin), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 6])
+def test_steps_are_those_of_the_cpu(channels):
+    target = target_of(channels, 21, 35)
+    ours, twin = GpuFrameAdam(target, **OPTIONS, device=DEVICE), FrameAdam(target, **OPTIONS)
+    for optimizer in (ours, twin):
+        optimizer.append(*random_scene(5, 21, 35, channels=channels, scales=(1, 5)).gaussians)
+    for step in range(3):
+        rates = replace(RATES, scales=0.1 - 0.02 * step)
+        np.testing.assert_allclose(float(ours.step(rates)), twin.step(rates), rtol=1e-5)
+    assert_same(ours, twin)
+    for optimizer in (ours, twin):
+        optimizer.keep(np.array([True, False, True, True, False]))
+        optimizer.append(*random_scene(2, 21, 35, channels=channels, scales=(1, 5), seed=3).gaussians)
+        assert len(optimizer) == 5
+    errors = [ours.step(RATES) for _ in range(3)]
+    np.testing.assert_allclose([float(error) for error in errors], [twin.step(RATES) for _ in range(3)], rtol=1e-5)
+    assert_same(ours, twin)
+    np.testing.assert_allclose(ours.render(), twin.render(), atol=1e-5)
+
+
+def test_it_stands_in_for_the_cpu():
+    target = target_of(1, 9, 9)
+    ours = GpuFrameAdam(target, **OPTIONS, device=DEVICE)
+    for name in vars(FrameAdam):
+        assert name.startswith("_") or hasattr(ours, name), name
+    np.testing.assert_array_equal(ours.target, target)
+
+
+def test_scales_stay_within_their_bounds():
+    optimizer = GpuFrameAdam(target_of(1, 9, 9), smallest_scale=1, largest_scale=2, cutoff=4, device=DEVICE)
+    optimizer.append(*random_scene(4, 9, 9, channels=1, scales=(0.2, 9)).gaussians)
+    for _ in range(3):
+        optimizer.step(replace(RATES, scales=1.0))
+    assert 0.999 < optimizer.scales.min() < optimizer.scales.max() < 2.001
+
+
+def growing(monkeypatch, headroom: float) -> GpuFrameAdam:
+    """Small Gaussians that a bright target makes grow over several tiles, with room for so many times their pairs."""
+    monkeypatch.setattr(gpu_adam, "_SMALLEST_CAPACITY", 1)
+    monkeypatch.setattr(gpu_adam, "_HEADROOM", headroom)
+    optimizer = GpuFrameAdam(np.ones((1, 48, 48), np.float32), **OPTIONS, device=DEVICE)
+    means = np.array([[24, 24], [10, 30]], np.float32)
+    optimizer.append(means, np.full((2, 2), 0.8, np.float32), np.zeros(2, np.float32), np.full((2, 1), 0.3, np.float32))
+    return optimizer
+
+
+def test_steps_without_room_are_repeated(monkeypatch):
+    rates = [
+        replace(RATES, scales=0.6),
+        replace(RATES, scales=0.5),
+        replace(RATES, scales=0.4),
+        replace(RATES, scales=0.3),
+        replace(RATES, scales=0.2),
+    ]
+    roomy = growing(monkeypatch, 50)
+    expected = [float(roomy.step(rate)) for rate in rates]
+    tight = growing(monkeypatch, 1)
+    capacities = []
+    errors = []
+    for rate in rates:
+        errors.append(tight.step(rate))
+        capacities.append(tight._capacity)
+    assert [float(error) for error in errors] == expected
+    assert tight._capacity > capacities[0]
+    for actual, wanted in zip(fitted(tight), fitted(roomy), strict=True):
+        np.testing.assert_array_equal(actual, wanted)
+
+
+def test_a_step_without_room_changes_nothing(monkeypatch):
+    optimizer = growing(monkeypatch, 1)
+    error = optimizer.step(RATES)
+    float(error)
+    state = [optimizer._parameters, optimizer._firsts, optimizer._seconds, optimizer._biases, optimizer._journal]
+    before = [tensor.clone() for tensor in state]
+    optimizer._start_over()
+    optimizer._capacity = 1
+    lost = optimizer.step(RATES)
+    for tensor, old in zip(state, before, strict=True):
+        assert torch.equal(tensor, old)
+    assert float(lost) < float(error)
+    assert optimizer._capacity > 1
+    assert not torch.equal(optimizer._parameters, before[0])
+
+
+def test_rows_that_are_no_longer_finite_are_named():
+    optimizer = GpuFrameAdam(target_of(1, 9, 9), **OPTIONS, device=DEVICE)
+    optimizer.append(*random_scene(4, 9, 9, channels=1).gaussians)
+    optimizer.step(RATES)
+    optimizer._parameters[2, 1] = np.nan
+    optimizer.step(RATES)
+    with pytest.raises(ValueError, match=r"means\[2\] is not finite"):
+        optimizer.settle()
+
+
+def test_no_gaussians_leave_the_target_as_error():
+    target = target_of(3, 9, 9)
+    optimizer = GpuFrameAdam(target, **OPTIONS, device=DEVICE)
+    np.testing.assert_allclose(float(optimizer.step(RATES)), (target**2).mean(), rtol=1e-5)
+    np.testing.assert_array_equal(optimizer.render(), 0)
+
+
+@needs_device
+def test_replayed_steps_are_those_run_one_by_one():
+    target = target_of(3, 40, 50)
+    replayed, eager = (GpuFrameAdam(target, **OPTIONS, device=DEVICE) for _ in range(2))
+    for optimizer in (replayed, eager):
+        optimizer.append(*random_scene(40, 40, 50).gaussians)
+    for step in range(10):
+        rates = replace(RATES, means=0.1 + 0.01 * step)
+        replayed.step(rates)
+        eager.settle()
+        eager._start_over()
+        eager.step(rates)
+    assert replayed._graph is not None
+    assert eager._graph is None
+    for actual, expected in zip(fitted(replayed), fitted(eager), strict=True):
+        np.testing.assert_array_equal(actual, expected)
