@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
+from splatkernels import resolve_device
+
 from . import container
 from .compress import half
 from .files import replacing
@@ -65,15 +67,11 @@ def fit(
         raise ValueError(f"effort must be a whole number from {min(EFFORTS)} to {max(EFFORTS)}, got {effort!r}")
     if n_gaussians is not None and not 1 <= n_gaussians <= container.MAX_GAUSSIANS:
         raise ValueError(f"n_gaussians must lie between 1 and {container.MAX_GAUSSIANS}, got {n_gaussians!r}")
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu or cuda, got {device!r}")
-    if device == "cuda":
-        raise ValueError("device cuda is not supported yet; use cpu")
     planes = load_image(image)
     pixels = planes[0].size
     if n_gaussians is None:
         n_gaussians = max(pixels // 200, min(pixels, 100))
-    return grow(planes, n_gaussians, EFFORTS[effort], seed, callback)
+    return grow(planes, n_gaussians, EFFORTS[effort], seed=seed, device=resolve_device(device), callback=callback)
 
 
 def to_bytes(splats: Splats) -> bytes:

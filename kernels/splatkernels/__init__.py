@@ -8,6 +8,7 @@ Triton when tensors on a CUDA device are rendered.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .devices import resolve_device
 from .geometry import CUTOFF, FOOTPRINT, Viewport
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "rasterize_reference",
     "render",
     "render_backward",
+    "resolve_device",
     "set_num_threads",
 ]
 

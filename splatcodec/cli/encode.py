@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from splatkernels import resolve_device
+
 from ..container import PROFILES
 from ..encoder import DEFAULT_EFFORT
 from ..files import STANDARD_STREAM, output
@@ -69,6 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.json and arguments.output == STANDARD_STREAM:
         arguments.parser.error("--json and output to - both need standard output")
+    device = resolve_device(arguments.device)
     start = time.perf_counter()
     planes = load_image(input_source(arguments.input))
     with output(arguments.output) as file, _progress(arguments.quiet) as callback:
@@ -79,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
             effort=arguments.effort,
             profile=arguments.profile,
             seed=arguments.seed,
-            device=arguments.device,
+            device=device,
             callback=callback,
         )
         file.write(data)
@@ -98,7 +101,7 @@ def run(arguments: argparse.Namespace) -> None:
         "psnr": psnr(to_uint8(planes), decode(data)),
         "seconds": round(seconds, 3),
         "profile": arguments.profile,
-        "device": "cpu",
+        "device": device,
     }
     if arguments.json:
         print_json(result)
@@ -119,8 +122,14 @@ def _progress(quiet: bool) -> "Iterator[Callable[[FitState], None] | None]":
     from tqdm import tqdm
 
     with tqdm(unit="step", leave=False) as bar:
+        shown = 0.0
 
         def update(state: "FitState") -> None:
+            nonlocal shown
+            # Asking a GPU for the PSNR after every step would keep it waiting.
+            if state.seconds - shown < 0.1 and state.step < state.steps:
+                return
+            shown = state.seconds
             bar.total = state.steps
             bar.set_postfix_str(f"{state.n_gaussians} Gaussians, {state.psnr:.2f} dB", refresh=False)
             bar.update(state.step - bar.n)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,11 @@ from splatkernels.adam import FrameAdam, Rates
 from ..splats import Splats
 from .placement import propose
 from .schedule import Schedule
+
+if TYPE_CHECKING:
+    from splatkernels.gpu_adam import GpuFrameAdam
+
+    Optimizer = FrameAdam | GpuFrameAdam
 
 # Half precision and every rasteriser still represent these.
 _SMALLEST_SCALE = 0.35
@@ -32,8 +38,8 @@ class FitState:
     """Steps done."""
     steps: int
     """Steps to do in all."""
-    loss: float
-    """Mean squared error before the step, full scale 1."""
+    loss: SupportsFloat
+    """Mean squared error before the step, full scale 1; on a GPU, `float` of it waits for the device."""
     n_gaussians: int
     seconds: float
     """Since the fit began."""
@@ -41,14 +47,16 @@ class FitState:
     @property
     def psnr(self) -> float:
         """Peak signal-to-noise ratio before the step in dB, of float samples."""
-        return float(-10 * np.log10(max(self.loss, 1e-20)))
+        return float(-10 * np.log10(max(float(self.loss), 1e-20)))
 
 
 def grow(
     target: NDArray[np.float32],
     n_gaussians: int,
     schedule: Schedule,
+    *,
     seed: int = 0,
+    device: str = "cpu",
     callback: Callable[[FitState], None] | None = None,
 ) -> Splats:
     """Fit Gaussians to a picture so that the squared error becomes small.
@@ -60,20 +68,14 @@ def grow(
         target: [C, H, W] float32, full scale 1.
         n_gaussians: number of Gaussians, >= 1; a picture that needs no more gets fewer.
         schedule: the course of the fit.
-        seed: of the random perturbations of new Gaussians; equal seeds give equal results.
+        seed: of the random perturbations of new Gaussians; equal seeds give equal results on one device.
+        device: "cpu" or "cuda".
         callback: called after every step.
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
     _, height, width = target.shape
-    optimizer = FrameAdam(
-        target,
-        smallest_scale=_SMALLEST_SCALE,
-        largest_scale=_LARGEST_SCALE,
-        cutoff=_CUTOFF,
-        beta1=_BETA1,
-        beta2=_BETA2,
-    )
+    optimizer = _optimizer(target, device)
     size = np.array([[width, height]], np.float32)
     optimizer.append(size / 2, 0.6 * size, np.zeros(1, np.float32), 1.2 * target.mean(axis=(1, 2))[None])
 
@@ -93,7 +95,23 @@ def grow(
     return Splats(optimizer.means, optimizer.scales, optimizer.rotations, optimizer.colors, height, width)
 
 
-def _drop_weakest(optimizer: FrameAdam, share: float) -> None:
+def _optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
+    kind: type[Optimizer] = FrameAdam
+    if device == "cuda":
+        from splatkernels.gpu_adam import GpuFrameAdam
+
+        kind = GpuFrameAdam
+    return kind(
+        target,
+        smallest_scale=_SMALLEST_SCALE,
+        largest_scale=_LARGEST_SCALE,
+        cutoff=_CUTOFF,
+        beta1=_BETA1,
+        beta2=_BETA2,
+    )
+
+
+def _drop_weakest(optimizer: "Optimizer", share: float) -> None:
     """Remove the given share of the Gaussians, those of least energy (scale1 scale2 |color|^2)."""
     energy = optimizer.scales.prod(axis=1) * (optimizer.colors**2).sum(axis=1)
     kept = np.ones(len(optimizer), bool)
@@ -101,7 +119,7 @@ def _drop_weakest(optimizer: FrameAdam, share: float) -> None:
     optimizer.keep(kept)
 
 
-def _place(optimizer: FrameAdam, count: int, rng: np.random.Generator) -> None:
+def _place(optimizer: "Optimizer", count: int, rng: np.random.Generator) -> None:
     """Add up to `count` Gaussians where they remove most of the residual.
 
     They are made slightly anisotropic in a random direction: at equal scales the rotation has no gradient.

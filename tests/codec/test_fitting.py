@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import splatcodec
 from splatcodec.fitting.growth import grow
@@ -105,7 +106,12 @@ def test_kodak_reaches_its_floor(kodak):
         ({"effort": 0}, "effort"),
         ({"effort": 10}, "effort"),
         ({"n_gaussians": 0}, "n_gaussians"),
-        ({"device": "tpu"}, "device"),
+        ({"device": "tpu"}, "device must be"),
+        pytest.param(
+            {"device": "cuda"},
+            "device cuda cannot be used",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device"),
+        ),
         ({"profile": "jpeg"}, "unknown profile"),
     ],
 )

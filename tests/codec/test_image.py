@@ -117,6 +117,7 @@ def test_other_objects_are_refused():
         load_image({})
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
 def test_truncated_files_are_refused(picture, format_name):
     content = as_file(Image.fromarray(picture), format_name).getvalue()
