@@ -39,7 +39,7 @@ def _region(text: str) -> tuple[float, float, float, float]:
 def run(arguments: argparse.Namespace) -> None:
     """Decode and save."""
     from ..decoder import decode
-    from ..image import output_format, save_image
+    from ..image import image_bytes, output_format
 
     format_name = output_format(arguments.output)
     with output(arguments.output) as file:
@@ -50,4 +50,4 @@ def run(arguments: argparse.Namespace) -> None:
             height=arguments.height,
             region=arguments.region,
         )
-        save_image(pixels, file, format_name)
+        file.write(image_bytes(pixels, format_name))
