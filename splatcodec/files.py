@@ -96,5 +96,6 @@ def output(path: str) -> Iterator[BinaryIO]:
         return
     content = BytesIO()
     yield content
-    sys.stdout.buffer.write(content.getvalue())
-    sys.stdout.buffer.flush()
+    # An unbuffered sys.stdout may write a part only and say so in its return value; this one writes all.
+    with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
+        stream.write(content.getvalue())

@@ -235,14 +235,13 @@ def _squared_error(part, parts, channels, tiles, colors, target, errors, sums):
     for tile in range(part, tiles.starts.shape[0] - 1, parts):
         most_pairs = max(most_pairs, tiles.starts[tile + 1] - tiles.starts[tile])
     weights = np.empty((most_pairs, TILE_ROWS, LANES), np.float32)
-    _, height, width = target.shape
+    width = target.shape[2]
     for tile in range(part, tiles.starts.shape[0] - 1, parts):
         x, y = _corner(tile, width)
         pixels[:] = 0
         _add_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels)
         _read_tile(target, x, y, goal)
-        if height - y < TILE_ROWS:
-            pixels[:, height - y :] = 0
+        # No pair has rows below the canvas, but its vectors do reach beyond the right edge.
         if width - x < LANES:
             pixels[:, :, width - x :] = 0
         square = splat(0.0)

@@ -59,8 +59,9 @@ def project(means, scales, rotations, x0, y0, zoom, cutoff, frames):
 @_jit
 def _pixels(low, high, count):
     """First and last of `count` pixels whose centres lie in [low, high]; last < first where there is none."""
-    first = min(max(math.ceil(low - 0.5), 0.0), float(count))
-    last = max(min(math.floor(high - 0.5), count - 1.0), -1.0)
+    # Numba's math.ceil gives an integer, which a very wide Gaussian would overflow.
+    first = min(max(np.ceil(low - 0.5), 0.0), float(count))
+    last = max(min(np.floor(high - 0.5), count - 1.0), -1.0)
     return int(first), int(last)
 
 

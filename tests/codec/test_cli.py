@@ -1,5 +1,6 @@
 """The command line as a user meets it: subprocesses, exit codes, standard streams."""
 
+import contextlib
 import json
 import os
 import signal
@@ -98,6 +99,33 @@ def test_decode_at_other_sizes(files, options, size):
     assert Image.open(files / "out.png").size == size
 
 
+def test_decode_shows_the_region(files):
+    assert run("decode", files / "picture.gsi", files / "out.png", "--region", "20,10,16,8").returncode == 0
+    expected = splatcodec.decode(files / "picture.gsi")[10:18, 20:36].astype(int)
+    assert np.abs(np.asarray(Image.open(files / "out.png")) - expected).max() <= 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_progress_is_shown_on_a_terminal(files):
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (24, 120))
+    command = [sys.executable, "-m", "splatcodec", "encode", "picture.png", "out.gsi", "-n", "300", "-e", "6"]
+    process = subprocess.Popen(command, cwd=files, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    # Linux reports the end of a pseudo-terminal as an input error.
+    with contextlib.suppress(OSError):
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    assert b"Gaussians, " in shown
+    assert b"step" in shown
+
+
 def test_info_shows_header_and_chunks(files):
     text = run("info", files / "picture.gsi").stdout.decode()
     assert "56 x 40" in text
@@ -162,6 +190,25 @@ def test_unwritable_outputs_fail_before_the_work(files):
     ):
         assert_fails(run("encode", files / "picture.png", output, "-e", 9), str(output), word)
     assert_fails(run("decode", files / "picture.gsi", files / "out.xyz"), "out.xyz", "extension")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
+def test_outputs_have_the_permissions_of_any_new_file(files):
+    assert run("encode", files / "picture.png", files / "out.gsi", "-n", 5, "-e", 1, "--quiet").returncode == 0
+    (files / "plain").touch()
+    assert (files / "out.gsi").stat().st_mode == (files / "plain").stat().st_mode
+    (files / "out.gsi").chmod(0o640)
+    assert run("encode", files / "picture.png", files / "out.gsi", "-n", 5, "-e", 1, "--quiet").returncode == 0
+    assert (files / "out.gsi").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_reader_that_leaves_is_no_error_of_ours(files):
+    command = [sys.executable, "-m", "splatcodec", "decode", "picture.gsi", "-", "--width", "3000"]
+    process = subprocess.Popen(command, cwd=files, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.read(4)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=30) == 1
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind root, or are not POSIX")

@@ -99,6 +99,20 @@ def test_values_that_describe_no_gaussian_are_refused(encoded, value):
         splatcodec.read(pack(header, chunks))
 
 
+def test_counts_must_add_up(encoded):
+    header, chunks = unpack(encoded, "file")
+    chunks[0] = Chunk("CELL", varint(header.n_gaussians + 1))
+    with pytest.raises(GsiError, match="CELL: counts add up to 61, not to 60 Gaussians"):
+        splatcodec.read(pack(header, chunks))
+
+
+def test_chunks_must_be_those_of_the_profile(encoded):
+    header, chunks = unpack(encoded, "file")
+    for wrong in (chunks[:4], [*chunks, chunks[0]], [chunks[0], chunks[2], chunks[1], *chunks[3:]]):
+        with pytest.raises(GsiError, match="chunks: expected CELL MEAN SCAL ROTA COLR, found"):
+            splatcodec.read(pack(header, wrong))
+
+
 def test_too_large_a_canvas_is_refused():
     with pytest.raises(GsiError, match="65535 is the longest side"):
         pack(Header("half", 3, 65536, 1, 0), [])

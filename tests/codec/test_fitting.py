@@ -65,6 +65,8 @@ def test_a_schedule_spends_exactly_its_steps(stages):
     assert sum(schedule.stage_steps()) == 103
     rates = [schedule.rate(schedule.stages - 1, step) for step in range(schedule.stage_steps()[-1])]
     assert rates == sorted(rates, reverse=True)
+    assert rates[0] == 1
+    assert rates[-1] < 0.05
 
 
 def test_efforts_grow():
@@ -78,6 +80,23 @@ def test_proposals_find_a_blob():
     np.testing.assert_allclose(proposals.means[0], [70, 40], atol=2)
     np.testing.assert_allclose(proposals.scales[0], 9, rtol=0.3)
     np.testing.assert_allclose(proposals.colors[0], [0.5, -0.2, 0.1], rtol=0.2)
+
+
+@pytest.mark.parametrize("scale", [4.05, 13.669, 30.755])
+def test_proposals_know_the_best_amplitude_at_every_scale(scale):
+    truth = splatcodec.Splats([[150, 130]], [[scale, scale]], [0], [[0.5]], 260, 300)
+    proposals = propose(truth.render(), 1)
+    np.testing.assert_allclose(proposals.scales[0], scale, rtol=0.01)
+    np.testing.assert_allclose(proposals.colors[0], 0.5, rtol=0.03)
+
+
+def test_idle_gaussians_move_to_where_they_are_needed():
+    """Relocation alone finds the second of two blobs when the first stage has spent all Gaussians on noise."""
+    truth = splatcodec.Splats([[20, 20], [60, 40]], [[8, 8], [3, 3]], [0, 0], [[0.5], [0.4]], 64, 80)
+    planes = np.clip(truth.render(), 0, 1)
+    still = psnr_of(grow(planes, 8, Schedule(steps=200, stages=6, relocated=0.0)), planes)
+    moving = psnr_of(grow(planes, 8, Schedule(steps=200, stages=6, relocated=0.2)), planes)
+    assert moving > still
 
 
 def test_proposals_keep_their_distance():

@@ -89,6 +89,12 @@ def test_deep_colour_is_refused():
         load_image(png)
 
 
+def test_pictures_of_phones_with_several_views_are_read(picture):
+    views = [Image.fromarray(picture), Image.fromarray(255 - picture)]
+    planes = load_image(as_file(views[0], "MPO", save_all=True, append_images=views[1:]))
+    assert np.abs(to_uint8(planes).astype(int) - picture).mean() < 10
+
+
 def test_animations_are_refused():
     frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     with pytest.raises(ImageError, match="animated"):

@@ -69,6 +69,7 @@ SCENES = {
     "off canvas": _off_canvas(),
     "needles": _needles(),
     "sub-pixel": random_scene(60, 33, 35, scales=(0.02, 0.6)),
+    "small": random_scene(200, 40, 44, scales=(0.4, 1.6)),
     "canvas-sized": random_scene(10, 50, 47, scales=(40, 900)),
     "grey": random_scene(30, 40, 40, channels=1),
     "two channels": random_scene(30, 40, 40, channels=2),

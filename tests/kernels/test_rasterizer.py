@@ -10,6 +10,7 @@ import torch
 import splatkernels
 from splatkernels import Viewport, rasterize, rasterize_reference, render, render_backward
 from splatkernels.cpu import backward, forward, squared_error
+from splatkernels.threads import run
 from splatkernels.tiles import sort_into_tiles
 
 from .scenes import SCENES, Scene, random_scene
@@ -207,7 +208,29 @@ def test_bad_shapes_are_named():
         rasterize(*(torch.tensor(array, dtype=torch.float64) for array in scene.gaussians), 8, 8)
 
 
-@pytest.mark.parametrize("scale", [1e-30, 1e30])
-def test_extreme_scales_stay_finite(scale):
-    image = render([[4.5, 4.5], [4, 4]], [[scale, scale]] * 2, [0.3, 0.3], [[1], [1]], 9, 9)
-    assert np.isfinite(image).all()
+def test_a_gaussian_of_no_width_is_one_pixel():
+    image = render([[4.5, 4.5], [4, 4]], [[1e-30, 1e-30]] * 2, [0.3, 0.3], [[1], [1]], 9, 9)
+    assert image[0, 4, 4] == 1
+    assert image.sum() == pytest.approx(1)
+
+
+def test_a_gaussian_of_any_width_is_flat():
+    image = render([[4.5, 4.5]], [[1e30, 1e30]], [0.3], [[0.7]], 40, 50)
+    np.testing.assert_allclose(image, 0.7, rtol=1e-5)
+
+
+def test_parts_cover_the_work():
+    seen = []
+    threads = splatkernels.get_num_threads()
+    try:
+        splatkernels.set_num_threads(3)
+        run(lambda part, parts: seen.append((part, parts)), 100)
+        run(lambda part, parts: seen.append((part, parts)), 2)
+        run(lambda part, parts: seen.append((part, parts)), 0)
+    finally:
+        splatkernels.set_num_threads(threads)
+    assert sorted(seen[:3]) == [(0, 3), (1, 3), (2, 3)]
+    assert sorted(seen[3:5]) == [(0, 2), (1, 2)]
+    assert seen[5:] == [(0, 1)]
+    with pytest.raises(ValueError, match="at least 1"):
+        splatkernels.set_num_threads(0)

@@ -1,0 +1,30 @@
+"""Files written once must decode for ever. They are never written anew: a missing file is a failure."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import splatcodec
+from splatcodec.encoder import to_bytes
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+@pytest.mark.parametrize("name", ["half-rgb", "half-grey"])
+def test_frozen_file_decodes(name):
+    expected = np.asarray(Image.open(DATA / f"{name}.png")).astype(int)
+    assert np.abs(splatcodec.decode(DATA / f"{name}.gsi") - expected).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["half-rgb", "half-grey"])
+def test_frozen_file_is_still_what_is_written(name):
+    data = (DATA / f"{name}.gsi").read_bytes()
+    assert to_bytes(splatcodec.read(data)) == data
+
+
+def test_first_bytes_are_those_of_the_specification():
+    data = (DATA / "half-rgb.gsi").read_bytes()
+    # Magic, version, profile half, three channels, five chunks, 100 x 80 pixels, 40 Gaussians.
+    assert data[:11] == bytes([0x89, 0x47, 0x53, 0x49, 1, 0, 3, 5, 100, 80, 40])

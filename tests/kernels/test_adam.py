@@ -1,0 +1,90 @@
+"""The optimiser's step against Adam written out in NumPy."""
+
+import numpy as np
+
+from splatkernels.adam import FrameAdam, Rates
+from splatkernels.arrays import render, render_backward
+
+from .scenes import random_scene
+
+RATES = Rates(means=0.02, scales=0.03, rotations=0.05, colors=0.07)
+
+
+def optimizer_of(scene, target, **options) -> FrameAdam:
+    bounds = {"smallest_scale": 0.1, "largest_scale": 1000.0, "cutoff": 6.0}
+    optimizer = FrameAdam(target, **(bounds | options))
+    optimizer.append(*scene.gaussians)
+    return optimizer
+
+
+def expected_steps(scene, target, steps, beta1=0.9, beta2=0.99):
+    """Adam on means along the axes in units of the scales, log-scales, rotation and colours, in float64."""
+    means, scales, rotations, colors = (array.astype(np.float64) for array in scene.gaussians)
+    first = second = 0.0
+    for step in range(1, steps + 1):
+        residual = render(means, scales, rotations, colors, *target.shape[1:], cutoff=6) - target
+        gradients = render_backward(means, scales, rotations, colors, residual, cutoff=6)
+        axes = np.stack(
+            [np.stack([np.cos(rotations), np.sin(rotations)], 1), np.stack([-np.sin(rotations), np.cos(rotations)], 1)],
+            1,
+        )  # [N, axis, xy]
+        along = np.einsum("nax,nx->na", axes, gradients.means) * scales
+        parts = [along, gradients.scales * scales, gradients.rotations[:, None], gradients.colors]
+        gradient = np.concatenate(parts, axis=1)
+        first = 0.1 * gradient + beta1 * first
+        second = 0.01 * gradient**2 + beta2 * second
+        update = first / (1 - beta1**step) / (np.sqrt(second / (1 - beta2**step)) + 1e-8)
+        means = means - np.einsum("nax,na->nx", axes, RATES.means * update[:, :2] * scales)
+        scales = scales * np.exp(-RATES.scales * update[:, 2:4])
+        rotations = rotations - RATES.rotations * update[:, 4]
+        colors = colors - RATES.colors * update[:, 5:]
+    return means, scales, rotations, colors
+
+
+def test_steps_are_adam_in_the_gaussians_own_frame():
+    scene = random_scene(12, 30, 40, scales=(2, 8))
+    target = np.random.default_rng(0).uniform(0, 1, (3, 30, 40)).astype(np.float32)
+    optimizer = optimizer_of(scene, target)
+    for _ in range(3):
+        optimizer.step(RATES)
+    found = optimizer.means, optimizer.scales, optimizer.rotations, optimizer.colors
+    for ours, expected in zip(found, expected_steps(scene, target, 3), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=2e-3, atol=2e-3)
+
+
+def test_a_step_returns_the_error_before_it():
+    scene = random_scene(12, 31, 41)
+    target = np.random.default_rng(0).uniform(0, 1, (3, 31, 41)).astype(np.float32)
+    optimizer = optimizer_of(scene, target)
+    expected = np.mean((optimizer.render().astype(np.float64) - target) ** 2)
+    np.testing.assert_allclose(optimizer.step(RATES), expected, rtol=1e-5)
+    assert optimizer.step(RATES) < expected
+
+
+def test_scales_stay_within_their_bounds():
+    scene = random_scene(12, 30, 40, scales=(0.5, 60))
+    optimizer = optimizer_of(scene, np.zeros((3, 30, 40), np.float32), smallest_scale=2, largest_scale=9)
+    for _ in range(20):
+        optimizer.step(RATES.scaled(10))
+    assert optimizer.scales.min() >= 2 * (1 - 1e-6)
+    assert optimizer.scales.max() <= 9 * (1 + 1e-6)
+
+
+def test_rates_scale_together():
+    assert RATES.scaled(2) == Rates(means=0.04, scales=0.06, rotations=0.1, colors=0.14)
+
+
+def test_dropping_gaussians_keeps_the_momentum_of_the_others():
+    """With a target that a single Gaussian meets by itself, another that is far away changes nothing."""
+    scene = random_scene(2, 30, 40, scales=(2, 4))
+    scene.means[:] = (12, 14), (5000, 5000)
+    target = np.random.default_rng(0).uniform(0, 1, (3, 30, 40)).astype(np.float32)
+    whole, part = optimizer_of(scene, target), optimizer_of(scene, target)
+    whole.step(RATES)
+    part.step(RATES)
+    part.keep(np.array([True, False]))
+    for _ in range(2):
+        whole.step(RATES)
+        part.step(RATES)
+    np.testing.assert_array_equal(part.means, whole.means[:1])
+    np.testing.assert_array_equal(part.colors, whole.colors[:1])
