@@ -176,6 +176,22 @@ def test_zooming_out_does_not_alias():
     np.testing.assert_allclose(small, native.mean(), rtol=0.02)
 
 
+def test_the_worst_pattern_is_all_but_averaged_out():
+    """Stripes as wide as the output pixels would be all there or not at all, depending on where they lie."""
+    y = np.arange(-64, 256, 8) + 0.5
+    samples = []
+    for shift in (0, 4):
+        stripes = [
+            np.stack([np.full(40, 64), y + shift], 1),
+            np.full((40, 2), (500, 2.0)),
+            np.zeros(40),
+            np.ones((40, 1)),
+        ]
+        samples.append(render(*stripes, 16, 16, Viewport(0, 0, 1 / 8)))
+    contrast = np.abs(samples[0] - samples[1]).max() / np.mean(samples)
+    assert contrast < 0.15
+
+
 @pytest.mark.parametrize(
     ("name", "row", "value", "message"),
     [
