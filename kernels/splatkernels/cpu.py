@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .simd import (
     LANES,
+    add_lanes,
     dot_channels,
     exp2,
     fma,
@@ -24,7 +25,6 @@ from .simd import (
     splat_channels,
     store,
     store_channels,
-    total,
     zero_channels,
 )
 from .threads import run
@@ -60,7 +60,7 @@ def _weigh(tiles, i, dx, dy, rows, weights, at):
     e_x = -_LOG2_E * (u * u_x + v * v_x)
     e_y = -_LOG2_E * (u * u_y + v * v_y)
     lanes = lane_numbers() - splat(_HALF_LANES)
-    ratio_of_ratios = exp2(splat(2 * e_yy))
+    ratio_of_ratios = splat(tiles.frames[i, 9])
 
     # Whole runs are computed even where fewer rows are asked for: a fixed count has no branch to mispredict.
     for start in range(0, rows, _RUN):
@@ -139,7 +139,7 @@ def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pi
             _weigh(tiles, i, dx, dy, rows, weights, at)
         u_x, u_y = tiles.frames[i, 2], tiles.frames[i, 3]
         v_x, v_y = tiles.frames[i, 4], tiles.frames[i, 5]
-        slope = -(u_x * u_y + v_x * v_y) / (u_y * u_y + v_y * v_y)
+        slope = tiles.frames[i, 8]
 
         color = splat_channels(channels, colors, i * len(channels))
         color_sums = zero_channels(channels)
@@ -158,12 +158,14 @@ def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pi
             h = h + splat(1.0)
 
         sum_x = sum_1 * columns
-        m_h, m_hh, m_x = float(total(sum_h)), float(total(sum_hh)), float(total(sum_x))
-        m_xx, m_xh = float(total(sum_x * columns)), float(total(sum_h * columns))
+        totals = add_lanes((sum_x, sum_h, sum_x * columns, sum_h * columns, sum_hh))
+        m_x, m_h, m_xx = float(totals[0]), float(totals[1]), float(totals[2])
+        m_xh, m_hh = float(totals[3]), float(totals[4])
         a_u = u_x + u_y * slope
         a_v = v_x + v_y * slope
+        color_totals = add_lanes(color_sums)
         for c in range(len(channels)):
-            sums[slot, c] = total(color_sums[c])
+            sums[slot, c] = color_totals[c]
         sums[slot, moments] = a_u * m_x + u_y * m_h
         sums[slot, moments + 1] = a_v * m_x + v_y * m_h
         sums[slot, moments + 2] = a_u * a_u * m_xx + 2 * a_u * u_y * m_xh + u_y * u_y * m_hh
@@ -249,7 +251,7 @@ def _squared_error(part, parts, channels, tiles, colors, target, errors, sums):
             residual = load(pixels, at) - load(goal, at)
             store(pixels, at, residual)
             square = fma(residual, residual, square)
-        errors[tile] += total(square)
+        errors[tile] += add_lanes((square,))[0]
         _differentiate_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels, sums)
 
 

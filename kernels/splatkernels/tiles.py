@@ -18,6 +18,7 @@ from .simd import LANES
 from .threads import run
 
 TILE_ROWS = 32
+FRAME = 10
 
 _jit = njit(cache=True, nogil=True, error_model="numpy")
 
@@ -25,7 +26,7 @@ _jit = njit(cache=True, nogil=True, error_model="numpy")
 class Tiles(NamedTuple):
     """N Gaussians, projected to output pixels, and the P pairs they form with the T tiles of the output."""
 
-    frames: NDArray[np.float64]  # [N, 8] x, y, whitening matrix by rows, reach in x and y (see project)
+    frames: NDArray[np.float64]  # [N, FRAME] what the kernels need of each Gaussian (see project)
     offsets: NDArray[np.int64]  # [N + 1] first slot of each Gaussian
     rows: NDArray[np.int8]  # [P, 2] first and last row within the tile, by slot
     starts: NDArray[np.int64]  # [T + 1] first entry of each tile in the two lists below
@@ -35,10 +36,12 @@ class Tiles(NamedTuple):
 
 @_jit
 def project(means, scales, rotations, x0, y0, zoom, cutoff, frames):
-    """Fill `frames` [N, 8]: mean in output pixels, whitening matrix, reach of the cutoff ellipse along x and y.
+    """Fill `frames` [N, FRAME]; `scales` are in output pixels already.
 
-    The whitening matrix takes an offset from the mean to standard deviations along the two principal axes.
-    `scales` are in output pixels already.
+    The columns are 0-1 the mean in output pixels; 2-5 the whitening matrix (u_x, u_y, v_x, v_y), which takes an offset
+    from the mean to standard deviations along the principal axes; 6-7 the reach of the cutoff ellipse along x and y;
+    8 the slope, which times x is the row offset where the Gaussian peaks in the column at x; 9 the factor by which the
+    ratio of the weights of consecutive rows changes from row to row.
     """
     for i in range(means.shape[0]):
         # A Gaussian this narrow is zero at every pixel centre it does not hit exactly.
@@ -54,6 +57,10 @@ def project(means, scales, rotations, x0, y0, zoom, cutoff, frames):
         frames[i, 5] = cos / scale2
         frames[i, 6] = cutoff * math.hypot(cos * scale1, sin * scale2)
         frames[i, 7] = cutoff * math.hypot(sin * scale1, cos * scale2)
+        b = cos * sin * (1 / scale1**2 - 1 / scale2**2)
+        c = (sin / scale1) ** 2 + (cos / scale2) ** 2
+        frames[i, 8] = -b / c
+        frames[i, 9] = math.exp(-c)
 
 
 @_jit
@@ -75,7 +82,7 @@ def _ellipse(frames, i, cutoff):
     a = frames[i, 2] ** 2 + frames[i, 4] ** 2
     b = frames[i, 2] * frames[i, 3] + frames[i, 4] * frames[i, 5]
     c = frames[i, 3] ** 2 + frames[i, 5] ** 2
-    return -b / c, cutoff * cutoff / c, 1.0 / frames[i, 6] ** 2, -b / a * frames[i, 7]
+    return frames[i, 8], cutoff * cutoff / c, 1.0 / frames[i, 6] ** 2, -b / a * frames[i, 7]
 
 
 @_jit
@@ -166,7 +173,7 @@ def sort_into_tiles(
         cutoff: standard deviations at which a Gaussian ends.
     """
     gaussians = len(means)
-    frames = np.empty((gaussians, 8))
+    frames = np.empty((gaussians, FRAME))
     project(means, scales, rotations, x0, y0, zoom, cutoff, frames)
     counts = np.empty(gaussians, np.int64)
     parts = gaussians // 256
