@@ -118,10 +118,12 @@ def pack(header: Header, chunks: Sequence[Chunk]) -> bytes:
     """Assemble a file.
 
     Raises:
-        GsiError: the canvas is larger than the format allows.
+        GsiError: the canvas is larger than the format allows, or the picture is neither grey nor RGB.
     """
     if max(header.width, header.height) > MAX_SIDE:
         raise GsiError(f"a canvas of {header.width}x{header.height} is too large: {MAX_SIDE} is the longest side")
+    if header.channels not in (1, 3):
+        raise GsiError(f"{header.channels} colour channels cannot be stored: 1 or 3 can")
     codes = {name: code for code, name in PROFILES.items()}
     head = MAGIC + bytes([VERSION, codes[header.profile], header.channels, len(chunks)])
     head += varint(header.width) + varint(header.height) + varint(header.n_gaussians)
@@ -165,7 +167,9 @@ def unpack(data: bytes, name: str) -> tuple[Header, list[Chunk]]:
     chunks = []
     for _ in range(count):
         start = reader.position
-        tag = reader.bytes(4, "chunk tag").decode("ascii", "replace")
+        tag = reader.bytes(4, "chunk tag").decode("latin-1")
+        if not (tag.isascii() and tag.isalnum()):
+            raise reader.error("chunk tag", "not four letters or digits", start)
         length = reader.varint(f"length of chunk {tag}")
         offset = reader.position
         chunks.append(Chunk(tag, reader.bytes(length, f"chunk {tag}"), offset))

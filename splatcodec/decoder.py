@@ -9,7 +9,7 @@ from .files import Source, read_source, source_name
 from .image import to_uint8
 from .splats import Region, Splats
 
-MAX_PIXELS = 2**28
+MAX_PIXELS = 2**27
 """Largest output `decode` makes: a few bytes of a damaged or hostile file could ask for any amount of memory."""
 
 

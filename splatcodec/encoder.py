@@ -8,6 +8,7 @@ from splatkernels import resolve_device
 
 from . import container
 from .compress import half
+from .errors import ImageError
 from .files import replacing
 from .image import load_image
 from .splats import Splats
@@ -33,7 +34,7 @@ def encode(
 
     Args:
         image: anything `splatcodec.image.load_image` reads: a path, bytes, file, Pillow image, array or tensor.
-        n_gaussians: number of Gaussians; by default one per 200 pixels, and at least 100.
+        n_gaussians: number of Gaussians; by default one per 200 pixels, at least 100 and at most one per pixel.
         effort: 1 (quick) to 9 (thorough).
         profile: how attributes are stored; "half" is half precision.
         seed: equal inputs, options and seeds give equal bytes.
@@ -67,7 +68,12 @@ def fit(
         raise ValueError(f"effort must be a whole number from {min(EFFORTS)} to {max(EFFORTS)}, got {effort!r}")
     if n_gaussians is not None and not 1 <= n_gaussians <= container.MAX_GAUSSIANS:
         raise ValueError(f"n_gaussians must lie between 1 and {container.MAX_GAUSSIANS}, got {n_gaussians!r}")
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, got {seed}")
     planes = load_image(image)
+    _, height, width = planes.shape
+    if max(height, width) > container.MAX_SIDE:
+        raise ImageError(f"a picture of {width}x{height} pixels is too large: {container.MAX_SIDE} is the longest side")
     pixels = planes[0].size
     if n_gaussians is None:
         n_gaussians = max(pixels // 200, min(pixels, 100))

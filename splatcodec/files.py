@@ -1,12 +1,12 @@
 """Files and standard streams: one line for every fault, and outputs that appear whole or not at all."""
 
+import errno
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 from typing import BinaryIO, TypeGuard
 
 STANDARD_STREAM = "-"
@@ -37,7 +37,8 @@ def read_source(source: Source) -> bytes:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
     if isinstance(source, str | os.PathLike):
-        return Path(source).read_bytes()
+        with open(source, "rb") as file:
+            return file.read()
     return source.read()
 
 
@@ -51,29 +52,41 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises:
         OSError: the output cannot be written.
     """
-    target = os.path.realpath(path)
-    if os.path.isdir(target):
-        raise IsADirectoryError(21, "is a directory", os.fspath(path))
-    if os.path.exists(target) and not os.path.isfile(target):
+    name = os.fspath(path)
+    if not name:
+        raise FileNotFoundError(errno.ENOENT, "no such file or directory", "''")
+    if os.path.isdir(name) or name.endswith(os.sep):
+        raise IsADirectoryError(errno.EISDIR, "is a directory", name)
+    if os.path.exists(name) and not os.path.isfile(name):
         content = BytesIO()
         yield content
-        with open(target, "wb") as device:
+        with _naming(name), open(name, "wb") as device:
             device.write(content.getvalue())
         return
+    target = os.path.realpath(name)
     if os.path.exists(target) and not os.access(target, os.W_OK):
-        raise PermissionError(13, "permission denied", os.fspath(path))
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=f".{os.path.basename(target)}.")
-    except OSError as error:
-        error.filename = os.fspath(path)
-        raise
+        raise PermissionError(errno.EACCES, "permission denied", name)
+    with _naming(name):
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".splatcodec-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
-        os.chmod(temporary, _mode(target))
-        os.replace(temporary, target)
+        with _naming(name):
+            os.chmod(temporary, _mode(target))
+            os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
+        raise
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Let errors name the file that was asked for instead of the temporary one, or none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = name
+        error.filename2 = None
         raise
 
 
@@ -94,6 +107,8 @@ def output(path: str) -> Iterator[BinaryIO]:
         with replacing(path) as file:
             yield file
         return
+    if sys.stdout is None:
+        raise OSError("standard output is closed")
     content = BytesIO()
     yield content
     # An unbuffered sys.stdout may write a part only and say so in its return value; this one writes all.

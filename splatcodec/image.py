@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     """A path, the bytes of an image file, an open file, a Pillow image, an array or a tensor."""
 
 # Everything Pillow's decoders are known to raise on broken input.
-_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, Image.DecompressionBombError)
+_PILLOW_ERRORS = (
+    EOFError,
+    IndexError,
+    KeyError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    ValueError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
@@ -31,8 +42,8 @@ def load_image(image: "ImageLike", name: str | None = None) -> NDArray[np.float3
 
     Args:
         image: a path, the bytes of an image file, a file opened for reading bytes or a Pillow image (8 bits per sample,
-            no alpha); a NumPy array or torch tensor of shape [H, W], [H, W, 1] or [H, W, 3] (a tensor also [1, H, W] or
-            [3, H, W]), uint8, or float with 1.0 as full scale.
+            no alpha); a NumPy array or torch tensor of shape [H, W], [H, W, 1] or [H, W, 3], uint8, or float with 1.0
+            as full scale. A tensor whose first dimension is 1 or 3 is [C, H, W] instead, as is usual in torch.
         name: what to call it in errors, by default the path or the type.
 
     Returns:
@@ -49,10 +60,11 @@ def load_image(image: "ImageLike", name: str | None = None) -> NDArray[np.float3
         return _from_array(image)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(image, torch.Tensor):
-        array = image.detach().cpu().numpy()
-        if array.ndim == 3 and array.shape[2] not in (1, 3) and array.shape[0] in (1, 3):
-            array = np.moveaxis(array, 0, 2)
-        return _from_array(array)
+        tensor = image.detach().cpu()
+        if tensor.ndim == 3 and tensor.shape[0] in (1, 3):
+            tensor = tensor.movedim(0, 2)
+        # NumPy knows no bfloat16.
+        return _from_array((tensor.float() if tensor.is_floating_point() else tensor).numpy())
     if not is_source(image):
         raise ImageError(f"expected a path, bytes, file, Pillow image, array or tensor, got {type(image).__name__}")
     content = read_source(image)
@@ -71,21 +83,32 @@ def load_image(image: "ImageLike", name: str | None = None) -> NDArray[np.float3
 def _from_pillow(image: Image.Image, name: str) -> NDArray[np.float32]:
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         raise ImageError(f"{name}: has an alpha channel, which is not supported yet; flatten the picture first")
-    # Pillow reads 16-bit colour as 8-bit without a word; only the raw mode of its decoder tells.
-    if image.mode in _WIDE_MODES or any(";16" in str(tile) for tile in getattr(image, "tile", ())):
+    if image.mode in _WIDE_MODES or _is_deep(image):
         raise ImageError(f"{name}: has more than 8 bits per sample, which is not supported yet; reduce it first")
-    # Phones write several views of one picture as MPO; the first one is the picture.
-    if getattr(image, "is_animated", False) and image.format != "MPO":
-        raise ImageError(f"{name}: is animated or has several pages; extract one first")
     try:
+        # Phones write several views of one picture as MPO; the first one is the picture.
+        animated = getattr(image, "is_animated", False) and image.format != "MPO"
         upright = ImageOps.exif_transpose(image)
         pixels = np.asarray(upright.convert("L" if image.mode in ("1", "L") else "RGB"))
     except _PILLOW_ERRORS as error:
         raise ImageError(f"{name}: broken image: {error}") from None
+    if animated:
+        raise ImageError(f"{name}: is animated or has several pages; extract one first")
     return _from_array(pixels)
 
 
+def _is_deep(image: Image.Image) -> bool:
+    """Whether a colour picture has more than 8 bits per sample, which Pillow reduces to 8 without a word."""
+    depths = getattr(image, "tag_v2", {}).get(258, ())  # TIFF's BitsPerSample
+    for codec, _, _, options in getattr(image, "tile", ()):
+        depths = (*depths, 16 if "16" in codec or ";16" in str(options) else 8)
+        if image.format == "PPM" and isinstance(options, tuple) and isinstance(options[-1], int):
+            depths = (*depths, options[-1].bit_length())
+    return max(depths, default=8) > 8
+
+
 def _from_array(array: NDArray[np.generic]) -> NDArray[np.float32]:
+    array = np.asarray(array)
     shape = list(array.shape)
     if array.ndim == 2:
         array = array[:, :, None]
@@ -109,8 +132,10 @@ def _from_array(array: NDArray[np.generic]) -> NDArray[np.float32]:
 
 def to_uint8(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Clamp planes [C, H, W] to [0, 1] and round to 8 bits: [H, W] if C is 1, [H, W, C] otherwise."""
-    samples = np.rint(np.clip(planes, 0, 1) * 255).astype(np.uint8)
-    return samples[0] if len(samples) == 1 else np.ascontiguousarray(np.moveaxis(samples, 0, 2))
+    pixels = np.empty((*planes.shape[1:], len(planes)), np.uint8)
+    for channel, plane in enumerate(planes):
+        pixels[:, :, channel] = np.rint(np.clip(plane, 0, 1) * 255)
+    return pixels[:, :, 0] if len(planes) == 1 else pixels
 
 
 def output_format(path: str) -> str:
@@ -139,6 +164,6 @@ def image_bytes(pixels: NDArray[np.uint8], format_name: str) -> bytes:
     file = BytesIO()
     try:
         Image.fromarray(pixels).save(file, format_name, **options)
-    except (OSError, ValueError, KeyError, struct.error) as error:
+    except _PILLOW_ERRORS as error:
         raise ImageError(f"cannot write the picture as {format_name}: {error}") from None
     return file.getvalue()

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from splatkernels.geometry import Viewport, check_gaussians
 
+_ZOOM_LIMITS = (1e-6, 1e6)
+
 Region = tuple[float, float, float, float]
 """A rectangle of the canvas: x, y, width, height in pixels."""
 
@@ -78,6 +80,15 @@ class Splats:
                 scale = width / region_width
             elif height is not None:
                 scale = height / region_height
+        for zoom in (
+            scale,
+            scale if height is None else height / region_height,
+            scale if width is None else width / region_width,
+        ):
+            if not _ZOOM_LIMITS[0] <= zoom <= _ZOOM_LIMITS[1]:
+                raise ValueError(
+                    f"magnification {zoom:g} is beyond the limits of {_ZOOM_LIMITS[0]:g} to {_ZOOM_LIMITS[1]:g}"
+                )
         return (
             max(1, round(region_height * scale)) if height is None else height,
             max(1, round(region_width * scale)) if width is None else width,

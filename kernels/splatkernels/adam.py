@@ -9,13 +9,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from . import cpu
+from .jit import kernel
 from .tiles import sort_into_tiles
-
-_jit = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Rates:
         return Rates(factor * self.means, factor * self.scales, factor * self.rotations, factor * self.colors)
 
 
-@_jit
+@kernel
 def _update(sums, parameters, first, second, steps, rates, beta1, beta2, lowest, highest):
     """One Adam step on `parameters` [N, 5 + C]: x, y, two log-scales, rotation, colours; `sums` as in cpu.backward."""
     count = parameters.shape[1]

@@ -8,9 +8,9 @@ spans too much of float32's range for that, inside small or thin Gaussians, the 
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from .jit import kernel
 from .simd import (
     LANES,
     add_lanes,
@@ -30,8 +30,6 @@ from .simd import (
 from .threads import run
 from .tiles import TILE_ROWS, Tiles
 
-_jit = njit(cache=True, nogil=True, error_model="numpy")
-
 # Channels that fit in registers together; wider images are rendered in groups of as many.
 _GROUP = 4
 _PLANE = TILE_ROWS * LANES
@@ -42,7 +40,7 @@ _RUN = 8
 _LOWEST_EXPONENT = -60.0
 
 
-@_jit
+@kernel
 def _weigh(tiles, i, dx, dy, rows, weights, at):
     """Write the weights of Gaussian `i` in `rows` rows of a tile to `weights`, from its element `at` on.
 
@@ -87,13 +85,13 @@ def _weigh(tiles, i, dx, dy, rows, weights, at):
         e_y += 2 * _RUN * e_yy
 
 
-@_jit
+@kernel
 def _offset(tiles, i, x, y, first):
     """Vector from the mean of Gaussian `i` to the middle of row `first` of the tile whose corner is (x, y)."""
     return x + 0.5 * LANES - tiles.frames[i, 0], y + first + 0.5 - tiles.frames[i, 1]
 
 
-@_jit
+@kernel
 def _add_tile(channels, tiles, tile, x, y, colors, weights, stride, pixels):
     """Add all Gaussians of a tile whose corner is (x, y) to its `pixels` [C, TILE_ROWS, LANES].
 
@@ -115,7 +113,7 @@ def _add_tile(channels, tiles, tile, x, y, colors, weights, stride, pixels):
             store_channels(pixels, pixel, _PLANE, fma_channels(load(weights, at + row * LANES), color, sums))
 
 
-@_jit
+@kernel
 def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pixels, sums):
     """Write the sums of every pair of a tile to its slot, given the loss gradient in `pixels`.
 
@@ -173,7 +171,7 @@ def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pi
         sums[slot, moments + 4] = a_v * a_v * m_xx + 2 * a_v * v_y * m_xh + v_y * v_y * m_hh
 
 
-@_jit
+@kernel
 def _read_tile(image, x, y, pixels):
     """Copy the tile whose corner is (x, y) from `image` [C, H, W] to `pixels`; zeros beyond the edges."""
     channels, height, width = image.shape
@@ -189,7 +187,7 @@ def _read_tile(image, x, y, pixels):
                 pixels[c, row, :columns] = image[c, y + row, x : x + columns]
 
 
-@_jit
+@kernel
 def _write_tile(pixels, x, y, image):
     """Copy `pixels` to the tile of `image` [C, H, W] whose corner is (x, y)."""
     channels, height, width = image.shape
@@ -202,13 +200,13 @@ def _write_tile(pixels, x, y, image):
                 image[c, y + row, x : x + columns] = pixels[c, row, :columns]
 
 
-@_jit
+@kernel
 def _corner(tile, width):
     across = (width + LANES - 1) // LANES
     return tile % across * LANES, tile // across * TILE_ROWS
 
 
-@_jit
+@kernel
 def _forward(part, parts, channels, tiles, colors, image):
     pixels = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
     weights = np.empty((TILE_ROWS, LANES), np.float32)
@@ -219,7 +217,7 @@ def _forward(part, parts, channels, tiles, colors, image):
         _write_tile(pixels, x, y, image)
 
 
-@_jit
+@kernel
 def _backward(part, parts, channels, tiles, colors, image_gradient, sums):
     pixels = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
     weights = np.empty((TILE_ROWS, LANES), np.float32)
@@ -229,7 +227,7 @@ def _backward(part, parts, channels, tiles, colors, image_gradient, sums):
         _differentiate_tile(channels, tiles, tile, x, y, colors, weights, 0, pixels, sums)
 
 
-@_jit
+@kernel
 def _squared_error(part, parts, channels, tiles, colors, target, errors, sums):
     pixels = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
     goal = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
@@ -255,7 +253,7 @@ def _squared_error(part, parts, channels, tiles, colors, target, errors, sums):
         _differentiate_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels, sums)
 
 
-@_jit
+@kernel
 def _reduce(part, parts, tiles, pair_sums, sums):
     gaussians = sums.shape[0]
     for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):

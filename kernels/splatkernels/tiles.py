@@ -11,16 +11,14 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from .jit import kernel
 from .simd import LANES
 from .threads import run
 
 TILE_ROWS = 32
 FRAME = 10
-
-_jit = njit(cache=True, nogil=True, error_model="numpy")
 
 
 class Tiles(NamedTuple):
@@ -34,7 +32,7 @@ class Tiles(NamedTuple):
     owners: NDArray[np.int32]  # [P] Gaussians of each tile's pairs
 
 
-@_jit
+@kernel
 def project(means, scales, rotations, x0, y0, zoom, cutoff, frames):
     """Fill `frames` [N, FRAME]; `scales` are in output pixels already.
 
@@ -63,7 +61,7 @@ def project(means, scales, rotations, x0, y0, zoom, cutoff, frames):
         frames[i, 9] = math.exp(-c)
 
 
-@_jit
+@kernel
 def _pixels(low, high, count):
     """First and last of `count` pixels whose centres lie in [low, high]; last < first where there is none."""
     # Numba's math.ceil gives an integer, which a very wide Gaussian would overflow.
@@ -72,7 +70,7 @@ def _pixels(low, high, count):
     return int(first), int(last)
 
 
-@_jit
+@kernel
 def _ellipse(frames, i, cutoff):
     """What `_rows` needs to know of the cutoff ellipse of Gaussian `i`.
 
@@ -85,7 +83,7 @@ def _ellipse(frames, i, cutoff):
     return frames[i, 8], cutoff * cutoff / c, 1.0 / frames[i, 6] ** 2, -b / a * frames[i, 7]
 
 
-@_jit
+@kernel
 def _rows(ellipse, x, y, strip, height):
     """First and last output row in which the ellipse around (x, y) meets a strip of `LANES` columns."""
     slope, half_height_squared, reach_x_inverse_squared, lowest_x = ellipse
@@ -98,7 +96,7 @@ def _rows(ellipse, x, y, strip, height):
     return _pixels(y + high, y + low, height)
 
 
-@_jit
+@kernel
 def _count(part, parts, frames, cutoff, height, width, counts):
     gaussians = frames.shape[0]
     for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
@@ -114,7 +112,7 @@ def _count(part, parts, frames, cutoff, height, width, counts):
         counts[i] = pairs
 
 
-@_jit
+@kernel
 def _emit(part, parts, frames, cutoff, height, width, offsets, tiles, rows):
     gaussians = frames.shape[0]
     across = (width + LANES - 1) // LANES
@@ -135,7 +133,7 @@ def _emit(part, parts, frames, cutoff, height, width, offsets, tiles, rows):
                     slot += 1
 
 
-@_jit
+@kernel
 def _sort(offsets, tiles, starts, slots, owners):
     """List the pairs tile by tile; within a tile they stay in the order of their Gaussians."""
     for slot in range(tiles.shape[0]):

@@ -1,6 +1,7 @@
 """`splatcodec encode`: a picture to a .gsi file."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from splatkernels import resolve_device
 from ..container import PROFILES
 from ..encoder import DEFAULT_EFFORT
 from ..files import STANDARD_STREAM, output
-from .options import input_source, positive_int, print_json
+from .options import input_source, natural_number, positive_int, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ def add_parser(subparsers) -> None:
         "--gaussians",
         type=positive_int,
         metavar="GAUSSIANS",
-        help="number of Gaussians (default: one per 200 pixels, at least 100)",
+        help="number of Gaussians at most (default: one per 200 pixels, at least 100)",
     )
     parser.add_argument(
         "-e",
@@ -55,7 +56,11 @@ def add_parser(subparsers) -> None:
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to compute (default: %(default)s)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="equal seeds give equal files (default: %(default)s)"
+        "--seed",
+        type=natural_number,
+        default=0,
+        metavar="S",
+        help="equal seeds give equal files (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="print neither progress nor result")
@@ -71,6 +76,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.json and arguments.output == STANDARD_STREAM:
         arguments.parser.error("--json and output to - both need standard output")
+    paths = arguments.input, arguments.output
+    if all(os.path.isfile(path) for path in paths) and os.path.samefile(*paths):
+        arguments.parser.error("IN and OUT are the same file")
     device = resolve_device(arguments.device)
     start = time.perf_counter()
     planes = load_image(input_source(arguments.input))

@@ -1,7 +1,9 @@
 """The command line: subcommands, and one line for every error."""
 
 import argparse
+import io
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -24,12 +26,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add_parser(subparsers)
-    arguments = parser.parse_args(argv)
     # Pillow's remarks on odd metadata are no faults of the picture.
     warnings.filterwarnings("ignore", module="PIL")
+    signal.signal(signal.SIGTERM, _terminate)
+    if sys.stderr is None:
+        sys.stderr = io.StringIO()
     try:
+        arguments = parser.parse_args(argv)
         arguments.run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except (GsiError, ImageError, ValueError) as error:
         return _fail(str(error))
     except BrokenPipeError:
@@ -44,6 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("splatcodec: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _terminate(number: int, frame: object) -> None:
+    """Leave as by an exception, so that temporary files are removed."""
+    sys.exit(128 + number)
 
 
 def _fail(message: str) -> int:

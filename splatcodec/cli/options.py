@@ -20,6 +20,13 @@ def positive_int(text: str) -> int:
     return value
 
 
+def natural_number(text: str) -> int:
+    """A whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
 def positive_float(text: str) -> float:
     """A finite number above 0."""
     try:
@@ -33,7 +40,11 @@ def positive_float(text: str) -> float:
 
 def input_source(path: str) -> str | BinaryIO:
     """What to read for an input argument: the path, or standard input for "-"."""
-    return sys.stdin.buffer if path == STANDARD_STREAM else path
+    if path != STANDARD_STREAM:
+        return path
+    if sys.stdin is None:
+        raise OSError("standard input is closed")
+    return sys.stdin.buffer
 
 
 def print_json(values: dict[str, object]) -> None:

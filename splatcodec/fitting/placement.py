@@ -8,9 +8,10 @@ taken greedily, each one suppressing its neighbourhood. Wide scales are computed
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from splatkernels.jit import kernel
 
 _LADDER = tuple(0.8 * 1.5**k for k in range(11))
 
@@ -32,7 +33,7 @@ def _reduce(planes: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.float32(0.25) * (rows[:, :, 0::2] + rows[:, :, 1::2])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _select(count, levels, y, x, heights, widths, steps, scales):
     """Indices of up to `count` of the candidates, in order, such that none lies within the reach of an earlier one.
 
@@ -42,10 +43,10 @@ def _select(count, levels, y, x, heights, widths, steps, scales):
     for level in range(len(heights)):
         offsets[level + 1] = offsets[level] + heights[level] * widths[level]
     taken = np.zeros(offsets[-1], np.bool_)
-    chosen = np.empty(count, np.int64)
+    chosen = np.empty(min(count, len(levels)), np.int64)
     found = 0
     for candidate in range(len(levels)):
-        if found == count:
+        if found == len(chosen):
             break
         own = levels[candidate]
         if taken[offsets[own] + y[candidate] * widths[own] + x[candidate]]:

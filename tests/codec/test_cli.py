@@ -231,16 +231,21 @@ def test_outputs_follow_links_and_spare_devices(files):
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 def test_an_interrupt_leaves_nothing_behind(files):
+    assert_stops(files, signal.SIGINT, 130, b"splatcodec: interrupted\n")
+
+
+def assert_stops(files, number: int, exit_code: int, last_words: bytes) -> None:
+    """A signal during an encode ends it, keeps what was there and leaves nothing new."""
     (files / "out.gsi").write_bytes(b"precious")
     command = [sys.executable, "-m", "splatcodec", "encode", "picture.png", "out.gsi", "-n", "400", "-e", "9"]
     process = subprocess.Popen(command, cwd=files, stderr=subprocess.PIPE)
     before = set(files.iterdir())
     while set(files.iterdir()) == before and process.poll() is None:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, message = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert message == b"splatcodec: interrupted\n"
+    assert process.returncode == exit_code
+    assert message == last_words
     assert (files / "out.gsi").read_bytes() == b"precious"
     assert set(files.iterdir()) == before
 
@@ -256,6 +261,7 @@ def test_an_interrupt_leaves_nothing_behind(files):
         ["decode", "a", "b.png", "--scale", "2", "--width", "3"],
         ["decode", "a", "b.png", "--scale", "-1"],
         ["decode", "a", "b.png", "--region", "1,2,3"],
+        ["encode", "a", "b", "--seed", "-1"],
         ["eval", "-", "-"],
     ],
 )
@@ -268,6 +274,26 @@ def test_help_exists(command):
     result = run(*command, "--help")
     assert result.returncode == 0
     assert b"usage: splatcodec" in result.stdout
+
+
+def test_a_picture_is_not_overwritten_with_its_code(files):
+    assert run("encode", files / "picture.png", files / "picture.png", "-e", 1).returncode == 2
+    assert Image.open(files / "picture.png").size == (56, 40)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-"])
+def test_closed_streams_are_no_traceback(files, redirection):
+    for command in ("info -", "decode picture.gsi -", "encode picture.png out.gsi -n 5 -e 1"):
+        line = f"{sys.executable} -m splatcodec {command} {redirection}"
+        result = subprocess.run(line, shell=True, cwd=files, capture_output=True, input=b"", check=False)
+        assert b"Traceback" not in result.stderr
+    assert (files / "out.gsi").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_termination_leaves_nothing_behind(files):
+    assert_stops(files, signal.SIGTERM, 143, b"")
 
 
 def test_version():

@@ -1,5 +1,7 @@
 """The .gsi container: what is written is read back, and damage is always noticed."""
 
+from zlib import crc32
+
 import numpy as np
 import pytest
 
@@ -71,7 +73,6 @@ def test_errors_name_file_and_fault(tmp_path, encoded):
 @pytest.mark.parametrize(
     ("header", "field"),
     [
-        (Header("half", 2, 10, 10, 1), "channels"),
         (Header("half", 3, 0, 10, 1), "canvas size"),
         (Header("half", 3, 10, 10, 2**33), "Gaussian count"),
     ],
@@ -79,6 +80,19 @@ def test_errors_name_file_and_fault(tmp_path, encoded):
 def test_header_values_out_of_range_are_refused(header, field):
     with pytest.raises(GsiError, match=f"{field}: value out of range"):
         unpack(pack(header, []), "file")
+
+
+@pytest.mark.parametrize(("position", "value", "field"), [(5, 7, "profile"), (6, 2, "channels"), (6, 0, "channels")])
+def test_unknown_codes_in_the_header_are_refused(position, value, field):
+    head = bytearray(pack(HEADER, [])[:-4])
+    head[position] = value
+    with pytest.raises(GsiError, match=f"{field}: value out of range at byte {position}"):
+        unpack(bytes(head) + crc32(head).to_bytes(4, "little"), "file")
+
+
+def test_tags_are_letters_and_digits():
+    with pytest.raises(GsiError, match="chunk tag: not four letters or digits"):
+        unpack(pack(HEADER, [Chunk("A\nB\x1b", b"")]), "file")
 
 
 def test_a_huge_count_in_a_tiny_file_allocates_nothing():

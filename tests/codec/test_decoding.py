@@ -63,6 +63,8 @@ def test_output_has_the_size_asked_for(encoded, options, shape):
         {"region": (0, 0, 0, 5)},
         {"region": (0, 0, math.nan, 5)},
         {"scale": 1e6},
+        {"scale": 1e-300},
+        {"region": (10, 10, 1e-320, 1e-320), "width": 100},
     ],
 )
 def test_impossible_sizes_are_refused(encoded, options):
@@ -146,6 +148,12 @@ def test_write_replaces_whole_files_only(tmp_path, splats):
     splatcodec.write(splats, path)
     assert len(splatcodec.read(path)) == len(splats)
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.gsi"]
+
+
+@pytest.mark.parametrize("channels", [2, 4, 300])
+def test_other_numbers_of_channels_cannot_be_written(channels):
+    with pytest.raises(splatcodec.GsiError, match="1 or 3 can"):
+        splatcodec.write(Splats([[1, 1]], [[1, 1]], [0], np.zeros((1, channels)), 4, 4), io.BytesIO())
 
 
 def test_write_takes_an_open_file(splats):

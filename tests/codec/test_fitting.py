@@ -45,6 +45,21 @@ def test_flat_colour_takes_few_gaussians(value):
     assert np.abs(splatcodec.decode(data).astype(int) - value).max() <= 2
 
 
+def test_a_picture_gets_no_more_gaussians_than_it_needs():
+    assert len(splatcodec.fit(np.eye(5), n_gaussians=10**9, effort=1)) < 100
+
+
+def test_too_large_a_picture_is_refused_before_the_fit():
+    with pytest.raises(splatcodec.ImageError, match="70000x1 pixels is too large"):
+        splatcodec.fit(np.zeros((1, 70000), np.uint8), effort=9)
+
+
+def test_the_default_is_a_gaussian_per_200_pixels_and_at_least_100():
+    noise = np.random.default_rng(0).integers(0, 256, (200, 150, 3)).astype(np.uint8)
+    assert len(splatcodec.fit(noise, effort=1)) == 150
+    assert len(splatcodec.fit(noise[:40, :50], effort=1)) == 100
+
+
 def test_a_single_gaussian_is_recovered():
     truth = splatcodec.Splats([[20.3, 14.8]], [[6, 3]], [0.6], [[0.8, 0.5, 0.2]], 32, 40)
     found = splatcodec.fit(np.clip(truth.render(), 0, 1).transpose(1, 2, 0), n_gaussians=8, effort=4)
@@ -125,6 +140,7 @@ def test_kodak_reaches_its_floor(kodak):
         ({"effort": 0}, "effort"),
         ({"effort": 10}, "effort"),
         ({"n_gaussians": 0}, "n_gaussians"),
+        ({"seed": -1}, "seed"),
         ({"device": "tpu"}, "device must be"),
         pytest.param(
             {"device": "cuda"},

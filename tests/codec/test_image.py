@@ -95,6 +95,25 @@ def test_pictures_of_phones_with_several_views_are_read(picture):
     assert np.abs(to_uint8(planes).astype(int) - picture).mean() < 10
 
 
+@pytest.mark.parametrize("header", [b"P6 2 1 65535\n", b"P6 2 1 1023\n"])
+def test_deep_portable_pixmaps_are_refused(header):
+    with pytest.raises(ImageError, match="more than 8 bits"):
+        load_image(header + bytes(12))
+
+
+def test_shallow_portable_pixmaps_are_read():
+    assert load_image(b"P6 2 1 255\n" + bytes(6)).shape == (3, 1, 2)
+
+
+def test_tensors_are_channels_first_where_they_can_be():
+    assert load_image(torch.zeros(3, 7, 1)).shape == (3, 7, 1)
+    assert load_image(torch.zeros(7, 5, 3, dtype=torch.bfloat16)).shape == (3, 7, 5)
+
+
+def test_subclasses_of_arrays_are_read_as_arrays():
+    assert load_image(np.matrix(np.zeros((4, 5), np.uint8))).shape == (1, 4, 5)
+
+
 def test_animations_are_refused():
     frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     with pytest.raises(ImageError, match="animated"):

@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+import numba.core.caching
 import numpy as np
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 import splatkernels
 from splatkernels import Viewport, rasterize, rasterize_reference, render, render_backward
 from splatkernels.cpu import backward, forward, squared_error
+from splatkernels.jit import kernel
 from splatkernels.threads import run
 from splatkernels.tiles import sort_into_tiles
 
@@ -132,6 +134,11 @@ def test_a_forked_process_can_render():
     if child == 0:
         os._exit(0 if np.array_equal(render(*scene.gaussians, 100, 100), expected) else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_kernels_compile_where_nothing_can_be_cached(monkeypatch):
+    monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [])
+    assert kernel(lambda x: x + 1)(2) == 3
 
 
 def test_thousands_of_gaussians_in_one_tile_all_count():
