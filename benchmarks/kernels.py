@@ -126,7 +126,7 @@ def tiles_of(scene: tuple[np.ndarray, ...]) -> Tiles:
 def useful_evaluations(scene: tuple[np.ndarray, ...]) -> int:
     """Number of pixel centres within the cutoff ellipses."""
     count = 0
-    for x, y, u_x, u_y, v_x, v_y, reach_x, reach_y in tiles_of(scene).frames:
+    for x, y, u_x, u_y, v_x, v_y, reach_x, reach_y in tiles_of(scene).frames[:, :8]:
         columns = np.arange(max(0, int(x - reach_x)), min(WIDTH, int(x + reach_x) + 1)) + 0.5 - x
         rows = np.arange(max(0, int(y - reach_y)), min(HEIGHT, int(y + reach_y) + 1))[:, None] + 0.5 - y
         square = (u_x * columns + u_y * rows) ** 2 + (v_x * columns + v_y * rows) ** 2

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from . import cpu
 from .jit import kernel
+from .threads import run
 from .tiles import sort_into_tiles
 
 
@@ -35,12 +36,13 @@ class Rates:
 
 
 @kernel
-def _update(sums, parameters, first, second, steps, rates, beta1, beta2, lowest, highest):
+def _update(part, parts, sums, parameters, first, second, steps, rates, beta1, beta2, lowest, highest):
     """One Adam step on `parameters` [N, 5 + C]: x, y, two log-scales, rotation, colours; `sums` as in cpu.backward."""
     count = parameters.shape[1]
     channels = count - 5
     gradient = np.empty(count, np.float32)
-    for i in range(parameters.shape[0]):
+    gaussians = parameters.shape[0]
+    for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
         row = parameters[i]
         stretch = math.exp(row[2] - row[3])
         gradient[0] = sums[i, channels]
@@ -154,7 +156,9 @@ class FrameAdam:
     def step(self, rates: Rates) -> float:
         """Move every Gaussian once; returns the mean squared error before the move."""
         error, sums = cpu.squared_error(self._tiles(), np.ascontiguousarray(self.colors), self.target)
-        _update(
+        run(
+            _update,
+            len(self) // 256,
             sums,
             self._parameters,
             self._first,

@@ -24,7 +24,7 @@ FRAME = 10
 class Tiles(NamedTuple):
     """N Gaussians, projected to output pixels, and the P pairs they form with the T tiles of the output."""
 
-    frames: NDArray[np.float64]  # [N, FRAME] what the kernels need of each Gaussian (see project)
+    frames: NDArray[np.float64]  # [N, FRAME] what the kernels need of each Gaussian (see _project)
     offsets: NDArray[np.int64]  # [N + 1] first slot of each Gaussian
     rows: NDArray[np.int8]  # [P, 2] first and last row within the tile, by slot
     starts: NDArray[np.int64]  # [T + 1] first entry of each tile in the two lists below
@@ -33,7 +33,7 @@ class Tiles(NamedTuple):
 
 
 @kernel
-def project(means, scales, rotations, x0, y0, zoom, cutoff, frames):
+def _project(part, parts, means, scales, rotations, x0, y0, zoom, cutoff, frames):
     """Fill `frames` [N, FRAME]; `scales` are in output pixels already.
 
     The columns are 0-1 the mean in output pixels; 2-5 the whitening matrix (u_x, u_y, v_x, v_y), which takes an offset
@@ -41,7 +41,8 @@ def project(means, scales, rotations, x0, y0, zoom, cutoff, frames):
     8 the slope, which times x is the row offset where the Gaussian peaks in the column at x; 9 the factor by which the
     ratio of the weights of consecutive rows changes from row to row.
     """
-    for i in range(means.shape[0]):
+    gaussians = means.shape[0]
+    for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
         # A Gaussian this narrow is zero at every pixel centre it does not hit exactly.
         scale1 = max(float(scales[i, 0]), 1e-6)
         scale2 = max(float(scales[i, 1]), 1e-6)
@@ -97,7 +98,9 @@ def _rows(ellipse, x, y, strip, height):
 
 
 @kernel
-def _count(part, parts, frames, cutoff, height, width, counts):
+def _project_and_count(part, parts, means, scales, rotations, x0, y0, zoom, cutoff, height, width, frames, counts):
+    """Fill `frames` [N, FRAME] and count the pairs of each Gaussian."""
+    _project(part, parts, means, scales, rotations, x0, y0, zoom, cutoff, frames)
     gaussians = frames.shape[0]
     for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
         x, y = frames[i, 0], frames[i, 1]
@@ -172,10 +175,9 @@ def sort_into_tiles(
     """
     gaussians = len(means)
     frames = np.empty((gaussians, FRAME))
-    project(means, scales, rotations, x0, y0, zoom, cutoff, frames)
     counts = np.empty(gaussians, np.int64)
     parts = gaussians // 256
-    run(_count, parts, frames, cutoff, height, width, counts)
+    run(_project_and_count, parts, means, scales, rotations, x0, y0, zoom, cutoff, height, width, frames, counts)
     offsets = np.zeros(gaussians + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     pairs = int(offsets[-1])
