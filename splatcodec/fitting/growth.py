@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, SupportsFloat
 import numpy as np
 from numpy.typing import NDArray
 
+from splatkernels import CUTOFF
 from splatkernels.adam import FrameAdam, Rates
 
 from ..splats import Splats
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     Optimizer = FrameAdam | GpuFrameAdam
 
-# Half precision and every rasteriser still represent these.
 _SMALLEST_SCALE = 0.35
-_LARGEST_SCALE = 60_000.0
+# In longer sides of the picture: wider Gaussians are flat across it, and drift without end.
+_LARGEST_SCALE = 2.0
 # Cutting Gaussians off a little early makes a step a third cheaper and costs nothing: the fit makes up for it.
 _CUTOFF = 3.5
 # Part of the colour that would remove most energy: neighbours placed at the same time share in it.
@@ -92,6 +93,7 @@ def grow(
             done += 1
             if callback is not None:
                 callback(FitState(done, schedule.steps, loss, len(optimizer), time.perf_counter() - start))
+    _drop_invisible(optimizer)
     return Splats(optimizer.means, optimizer.scales, optimizer.rotations, optimizer.colors, height, width)
 
 
@@ -104,7 +106,7 @@ def _optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
     return kind(
         target,
         smallest_scale=_SMALLEST_SCALE,
-        largest_scale=_LARGEST_SCALE,
+        largest_scale=_LARGEST_SCALE * max(target.shape[1:]),
         cutoff=_CUTOFF,
         beta1=_BETA1,
         beta2=_BETA2,
@@ -117,6 +119,14 @@ def _drop_weakest(optimizer: "Optimizer", share: float) -> None:
     kept = np.ones(len(optimizer), bool)
     kept[np.argsort(energy, kind="stable")[: int(share * len(optimizer))]] = False
     optimizer.keep(kept)
+
+
+def _drop_invisible(optimizer: "Optimizer") -> None:
+    """Remove Gaussians that end before they reach the picture."""
+    height, width = optimizer.target.shape[1:]
+    reach = CUTOFF * optimizer.scales.max(axis=1, keepdims=True)
+    outside = (optimizer.means + reach < 0) | (optimizer.means - reach > (width, height))
+    optimizer.keep(~outside.any(axis=1))
 
 
 def _place(optimizer: "Optimizer", count: int, rng: np.random.Generator) -> None:
