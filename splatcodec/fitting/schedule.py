@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+_STEPS_AT_FULL_RATES = 1000
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -23,11 +25,15 @@ class Schedule:
         return [growing] * (self.stages - 1) + [self.steps - growing * (self.stages - 1)]
 
     def rate(self, stage: int, step: int) -> float:
-        """Factor on the learning rates at a step of a stage."""
+        """Factor on the learning rates at a step of a stage.
+
+        Long fits go more slowly: at full rates a Gaussian wanders, by the square root of the number of steps.
+        """
+        highest = min(1.0, math.sqrt(_STEPS_AT_FULL_RATES / self.steps))
         if stage < self.stages - 1:
-            return 1.0
+            return highest
         progress = step / self.stage_steps()[-1]
-        return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress))
+        return highest * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 EFFORTS = {

@@ -66,6 +66,18 @@ def test_a_single_gaussian_is_recovered():
     assert psnr_of(found, truth.render()) > 45
 
 
+def test_a_thorough_fit_of_a_simple_picture_does_not_drift():
+    """Few Gaussians and many steps at full learning rates would end below their best, with means that fit no file."""
+    y, x = np.mgrid[:64, :64]
+    pixels = np.where(np.hypot(x - 40, y - 20) < 14, 0.9, 0.2) * (0.3 + 0.7 * x / 64)
+    states = []
+    data = splatcodec.encode(pixels, n_gaussians=30, effort=8, callback=states.append)
+    assert states[-1].psnr > max(state.psnr for state in states) - 1
+    splats = splatcodec.read(data)
+    assert splats.scales.max() <= 2 * 64 * 1.001
+    assert np.abs(splats.means).max() < 10 * 64
+
+
 def test_callback_sees_every_step(picture):
     states = []
     splatcodec.fit(picture, n_gaussians=20, effort=1, callback=states.append)
