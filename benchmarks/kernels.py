@@ -2,10 +2,11 @@
 
 Usage: python benchmarks/kernels.py [--json FILE] [--threads 1 2]
 
-A useful evaluation is a pixel within the cutoff ellipse of a Gaussian; nanoseconds are per useful evaluation, minima
-over repeats, and include the sorting into tiles. The opponents are torch per tile (for every tile the exponents of its
-Gaussians, as matrix products with the six monomials of the pixel coordinates; its sorting is not timed) and, where that
-ends within a minute, torch dense (every Gaussian at every pixel).
+A useful evaluation is a pixel within the cutoff ellipse of a Gaussian. Nanoseconds are per useful evaluation, minima of
+rounds in which all take turns, and include the sorting into tiles. The ratio is to splatkernels at the same threads,
+the speed-up to the same backend at the first number of threads. The opponents are torch per tile (for every tile the
+exponents of its Gaussians, as matrix products with the six monomials of the pixel coordinates; its sorting is not
+timed) and, where that ends within a minute, torch dense (every Gaussian at every pixel).
 """
 
 import argparse
@@ -37,7 +38,7 @@ DENSE_LIMIT = 5e8
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time the CPU rasteriser against torch.")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     arguments = parser.parse_args()
     error = worst_error()
@@ -48,36 +49,30 @@ def main() -> None:
     rows = []
     print(
         f"{'N':>7} {'sigma':>5} {'threads':>7} {'backend':12} {'forward':>9} {'+backward':>9} "
-        f"{'ns fwd':>7} {'ns both':>7} {'ratio':>6}"
+        f"{'ns fwd':>7} {'ns both':>7} {'ratio':>6} {'speedup':>7}"
     )
     for gaussians, scale in CASES:
         scene = random_scene(gaussians, HEIGHT, WIDTH, scale)
         useful = useful_evaluations(scene)
+        times = fastest(contestants(scene), arguments.threads, arguments.rounds)
         for threads in arguments.threads:
-            set_num_threads(threads)
-            torch.set_num_threads(threads)
-            times = {"splatkernels": time_ours(scene, arguments.repeats), "fused step": time_step(scene)}
-            times["torch tiles"] = time_tiles(scene, max(2, arguments.repeats // 3))
-            if gaussians * HEIGHT * WIDTH <= DENSE_LIMIT:
-                times["torch dense"] = time_dense(scene)
-            for backend, (one, both) in times.items():
+            for backend in dict.fromkeys(backend for backend, _ in times):
+                one, both = (times[backend, direction][threads] for direction in ("forward", "both"))
                 row = {
                     "gaussians": gaussians,
                     "sigma": scale,
                     "threads": threads,
                     "backend": backend,
                     "useful_evaluations": useful,
-                    "forward_ms": None if one is None else one * 1e3,
+                    "forward_ms": one * 1e3,
                     "forward_backward_ms": both * 1e3,
-                    "ratio": both / times["splatkernels"][1],
+                    "ratio": both / times["splatkernels", "both"][threads],
+                    "speedup": times[backend, "both"][arguments.threads[0]] / both,
                 }
                 rows.append(row)
                 print(
-                    f"{gaussians:7} {scale:5} {threads:7} {backend:12} "
-                    + (f"{one * 1e3:6.2f} ms" if one is not None else f"{'-':>9}")
-                    + f" {both * 1e3:6.2f} ms "
-                    + (f"{one * 1e9 / useful:7.2f}" if one is not None else f"{'-':>7}")
-                    + f" {both * 1e9 / useful:7.2f} {row['ratio']:6.1f}",
+                    f"{gaussians:7} {scale:5} {threads:7} {backend:12} {one * 1e3:6.2f} ms {both * 1e3:6.2f} ms "
+                    f"{one * 1e9 / useful:7.2f} {both * 1e9 / useful:7.2f} {row['ratio']:6.1f} {row['speedup']:7.2f}",
                     flush=True,
                 )
     if arguments.json:
@@ -134,18 +129,39 @@ def useful_evaluations(scene: tuple[np.ndarray, ...]) -> int:
     return count
 
 
-def fastest(function: Callable[[], object], repeats: int) -> float:
-    """Least of the seconds that `repeats` calls take, after one to warm up."""
-    function()
-    best = np.inf
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        best = min(best, time.perf_counter() - start)
-    return best
+def fastest(
+    functions: dict[tuple[str, str], Callable[[], object]], threads: list[int], rounds: int
+) -> dict[tuple[str, str], dict[int, float]]:
+    """Least seconds of each function at each number of threads.
+
+    All take turns, for a fifth of a second in each of `rounds` rounds, so that what slows the machine for a while slows
+    them all. What takes seconds runs once.
+    """
+    times = {name: dict.fromkeys(threads, np.inf) for name in functions}
+    for _ in range(rounds):
+        for count in threads:
+            set_num_threads(count)
+            torch.set_num_threads(count)
+            for name, function in functions.items():
+                best = times[name]
+                if 2 < best[count] < np.inf:
+                    continue
+                end = time.perf_counter() + 0.2
+                while (start := time.perf_counter()) < end:
+                    function()
+                    best[count] = min(best[count], time.perf_counter() - start)
+    return times
 
 
-def time_ours(scene: tuple[np.ndarray, ...], repeats: int) -> tuple[float, float]:
+def contestants(scene: tuple[np.ndarray, ...]) -> dict[tuple[str, str], Callable[[], object]]:
+    """What is timed, by backend and direction; the fused step has no forward alone, so its image is rendered."""
+    functions = ours(scene) | step(scene) | torch_tiles(scene)
+    if len(scene[0]) * HEIGHT * WIDTH <= DENSE_LIMIT:
+        functions |= torch_dense(scene)
+    return functions
+
+
+def ours(scene: tuple[np.ndarray, ...]) -> dict[tuple[str, str], Callable[[], object]]:
     colors, gradient = scene[3], upstream(HEIGHT, WIDTH)
 
     def both() -> None:
@@ -153,18 +169,21 @@ def time_ours(scene: tuple[np.ndarray, ...], repeats: int) -> tuple[float, float
         forward(tiles, colors, HEIGHT, WIDTH)
         backward(tiles, colors, gradient)
 
-    return fastest(lambda: forward(tiles_of(scene), colors, HEIGHT, WIDTH), repeats), fastest(both, repeats)
+    return {
+        ("splatkernels", "forward"): lambda: forward(tiles_of(scene), colors, HEIGHT, WIDTH),
+        ("splatkernels", "both"): both,
+    }
 
 
-def time_step(scene: tuple[np.ndarray, ...]) -> tuple[None, float]:
+def step(scene: tuple[np.ndarray, ...]) -> dict[tuple[str, str], Callable[[], object]]:
     """A whole optimisation step: sorting, image, squared error, gradient and Adam."""
     optimizer = FrameAdam(upstream(HEIGHT, WIDTH), smallest_scale=0.3, largest_scale=1e4, cutoff=CUTOFF)
     optimizer.append(*scene)
     rates = Rates(0.0, 0.0, 0.0, 0.0)
-    return None, fastest(lambda: optimizer.step(rates), 10)
+    return {("fused step", "forward"): optimizer.render, ("fused step", "both"): lambda: optimizer.step(rates)}
 
 
-def time_tiles(scene: tuple[np.ndarray, ...], repeats: int) -> tuple[float, float]:
+def torch_tiles(scene: tuple[np.ndarray, ...]) -> dict[tuple[str, str], Callable[[], object]]:
     means, scales, rotations, colors = map(torch.from_numpy, scene)
     lists, across = tile_lists(means, scales, rotations)
     conics = conics_of(scales, rotations)
@@ -180,7 +199,7 @@ def time_tiles(scene: tuple[np.ndarray, ...], repeats: int) -> tuple[float, floa
             tensor.grad = None
         (render_tiles(*parameters, lists, across) * gradient).sum().backward()
 
-    return fastest(one, repeats), fastest(both, repeats)
+    return {("torch tiles", "forward"): one, ("torch tiles", "both"): both}
 
 
 def conics_of(scales: Tensor, rotations: Tensor) -> Tensor:
@@ -233,7 +252,7 @@ def render_tiles(means: Tensor, conics: Tensor, colors: Tensor, lists: Tensor, a
     return image.view(-1, across, TILE, TILE, 3).permute(4, 0, 2, 1, 3).reshape(3, -1, across * TILE)
 
 
-def time_dense(scene: tuple[np.ndarray, ...]) -> tuple[float, float]:
+def torch_dense(scene: tuple[np.ndarray, ...]) -> dict[tuple[str, str], Callable[[], object]]:
     """Every Gaussian at every pixel, a few at a time so that memory suffices."""
     gradient = torch.from_numpy(upstream(HEIGHT, WIDTH))
     chunks = [[torch.from_numpy(array[i : i + 20]) for array in scene] for i in range(0, len(scene[0]), 20)]
@@ -247,7 +266,7 @@ def time_dense(scene: tuple[np.ndarray, ...]) -> tuple[float, float]:
             tensors = [tensor.clone().requires_grad_() for tensor in chunk]
             (rasterize_reference(*tensors, HEIGHT, WIDTH) * gradient).sum().backward()
 
-    return fastest(one, 1), fastest(both, 1)
+    return {("torch dense", "forward"): one, ("torch dense", "both"): both}
 
 
 if __name__ == "__main__":

@@ -54,6 +54,14 @@ def _needles() -> Scene:
     return scene
 
 
+def _edges() -> Scene:
+    """Long and about a pixel wide, at every angle: the exponent varies as widely within a tile as it can."""
+    scene = random_scene(60, 61, 83)
+    scene.scales[:, 0] = 30.0
+    scene.scales[:, 1] = np.linspace(0.35, 1.3, 60)
+    return scene
+
+
 def _off_canvas() -> Scene:
     scene = random_scene(20, 40, 40)
     scene.means[:] += 5000
@@ -68,6 +76,7 @@ SCENES = {
     "empty": random_scene(0, 20, 30),
     "off canvas": _off_canvas(),
     "needles": _needles(),
+    "edges": _edges(),
     "sub-pixel": random_scene(60, 33, 35, scales=(0.02, 0.6)),
     "small": random_scene(200, 40, 44, scales=(0.4, 1.6)),
     "canvas-sized": random_scene(10, 50, 47, scales=(40, 900)),
