@@ -6,15 +6,17 @@ narrow Gaussians alike.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import cpu
+from .geometry import check_gaussians
 from .jit import kernel
 from .threads import run
-from .tiles import sort_into_tiles
+from .tiles import Tiles, sort_into_tiles
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Rates:
 
 
 @kernel
-def _update(part, parts, sums, parameters, first, second, steps, rates, beta1, beta2, lowest, highest):
+def _update(part, parts, sums, parameters, first, second, steps, rates, beta1, beta2, lowest, highest, brightest):
     """One Adam step on `parameters` [N, 5 + C]: x, y, two log-scales, rotation, colours; `sums` as in cpu.backward."""
     count = parameters.shape[1]
     channels = count - 5
@@ -70,7 +72,7 @@ def _update(part, parts, sums, parameters, first, second, steps, rates, beta1, b
             row[k] = min(max(row[k] - rates[1] * gradient[k], lowest), highest)
         row[4] -= rates[2] * gradient[4]
         for k in range(5, count):
-            row[k] -= rates[3] * gradient[k]
+            row[k] = min(max(row[k] - rates[3] * gradient[k], -brightest), brightest)
 
 
 class FrameAdam:
@@ -79,6 +81,7 @@ class FrameAdam:
     Args:
         target: [C, H, W] float32, full scale 1.
         smallest_scale, largest_scale: bounds on the scales in pixels.
+        largest_color: bound on the absolute value of colours.
         cutoff: standard deviations at which Gaussians end while fitting.
         beta1, beta2: decay of Adam's running means of the gradient and its square, per step.
     """
@@ -89,12 +92,14 @@ class FrameAdam:
         *,
         smallest_scale: float,
         largest_scale: float,
+        largest_color: float = math.inf,
         cutoff: float,
         beta1: float = 0.9,
         beta2: float = 0.99,
     ) -> None:
         self.target = np.ascontiguousarray(target, np.float32)
         self.bounds = (math.log(smallest_scale), math.log(largest_scale))
+        self.largest_color = largest_color
         self.cutoff = cutoff
         self.betas = (beta1, beta2)
         columns = 5 + len(target)
@@ -134,8 +139,9 @@ class FrameAdam:
         colors: NDArray[np.floating],
     ) -> None:
         """Add M Gaussians: means [M, 2], scales [M, 2], rotations [M], colors [M, C]; Adam starts afresh for them."""
+        bounded_colors = np.clip(colors, -self.largest_color, self.largest_color)
         added = np.concatenate(
-            [means, np.clip(np.log(scales), *self.bounds), rotations[:, None], colors], axis=1, dtype=np.float32
+            [means, np.clip(np.log(scales), *self.bounds), rotations[:, None], bounded_colors], axis=1, dtype=np.float32
         )
         self._parameters = np.concatenate([self._parameters, added])
         self._first = np.concatenate([self._first, np.zeros_like(added)])
@@ -154,8 +160,33 @@ class FrameAdam:
         return cpu.forward(self._tiles(), np.ascontiguousarray(self.colors), *self.target.shape[1:])
 
     def step(self, rates: Rates) -> float:
-        """Move every Gaussian once; returns the mean squared error before the move."""
+        """Move every Gaussian once, to reduce the squared error.
+
+        Returns:
+            The mean squared error before the move.
+
+        Raises:
+            ValueError: a row of the parameters is not finite.
+        """
         error, sums = cpu.squared_error(self._tiles(), np.ascontiguousarray(self.colors), self.target)
+        self._descend(sums, rates)
+        return error / self.target.size
+
+    def step_along(self, differentiate: Callable[[NDArray[np.float32]], NDArray[np.float32]], rates: Rates) -> None:
+        """Move every Gaussian once, to reduce any loss.
+
+        Args:
+            differentiate: takes the current image [C, H, W] and returns the gradient of the loss.
+            rates: how far to move.
+
+        Raises:
+            ValueError: a row of the parameters is not finite.
+        """
+        tiles, colors = self._tiles(), np.ascontiguousarray(self.colors)
+        image = cpu.forward(tiles, colors, *self.target.shape[1:])
+        self._descend(cpu.backward(tiles, colors, np.ascontiguousarray(differentiate(image), np.float32)), rates)
+
+    def _descend(self, sums: NDArray[np.float32], rates: Rates) -> None:
         run(
             _update,
             len(self) // 256,
@@ -167,9 +198,11 @@ class FrameAdam:
             (rates.means, rates.scales, rates.rotations, rates.colors),
             *self.betas,
             *self.bounds,
+            self.largest_color,
         )
-        return error / self.target.size
 
-    def _tiles(self):
+    def _tiles(self) -> Tiles:
+        if not math.isfinite(self._parameters.sum()):
+            check_gaussians(self.means, self.scales, self.rotations, self.colors)
         height, width = self.target.shape[1:]
         return sort_into_tiles(self.means, self.scales, self.rotations, height, width, 0.0, 0.0, 1.0, self.cutoff)

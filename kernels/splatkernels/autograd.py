@@ -108,7 +108,7 @@ def _(means, scales, rotations, colors, image_gradient, x0, y0, zoom, cutoff):
 
 @_rasterize_backward.register_fake
 def _(means, scales, rotations, colors, image_gradient, x0, y0, zoom, cutoff):
-    return tuple(torch.empty_like(tensor) for tensor in (means, scales, rotations, colors))
+    return tuple(tensor.new_empty(tensor.shape) for tensor in (means, scales, rotations, colors))
 
 
 def _setup_context(ctx, inputs, output):

@@ -1,4 +1,4 @@
-"""The tile kernels on the CPU, and the rasteriser they make, on plain NumPy arrays.
+"""The tile kernels on the CPU: images, their gradients and squared errors from Gaussians sorted into tiles.
 
 Down a column of pixels the exponent of a Gaussian is a quadratic in the row, so consecutive weights differ by a factor
 that itself changes by a constant factor: two multiplications per pixel instead of an exponential. Where the exponent
@@ -295,7 +295,7 @@ def _gather(tiles: Tiles, kernel, colors, image, *args) -> NDArray[np.float32]:
 
 
 def forward(tiles: Tiles, colors: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """The image [C, height, width] of Gaussians sorted into the tiles of a canvas of that size."""
+    """The image [C, height, width] of Gaussians of `colors` [N, C], sorted into the tiles of an output of that size."""
     image = np.empty((colors.shape[1], height, width), np.float32)
     for group, marker in _groups(colors.shape[1]):
         run(_forward, len(tiles.starts) - 1, marker, tiles, np.ascontiguousarray(colors[:, group]), image[group])
@@ -303,7 +303,13 @@ def forward(tiles: Tiles, colors: NDArray[np.float32], height: int, width: int) 
 
 
 def backward(tiles: Tiles, colors: NDArray[np.float32], image_gradient: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The sums [N, C + 5] that `geometry.parameter_gradients` starts from, for a loss gradient [C, H, W]."""
+    """The sums [N, C + 5] that `geometry.parameter_gradients` starts from.
+
+    Args:
+        tiles: N Gaussians, sorted into the tiles of the output.
+        colors: [N, C] amplitudes, gains of widening included.
+        image_gradient: [C, H, W] of the loss.
+    """
     return _gather(tiles, _backward, colors, image_gradient)
 
 

@@ -22,6 +22,9 @@ FOOTPRINT = 0.12
 A box of one pixel has 0.083. Both come equally close to averaging over the pixel (44 dB on a portrait at half to an
 eighth of its size; 0.25: 34 dB), and this one halves what is left of a pattern as fine as the pixels."""
 
+WIDEST_ANGLE = 1e9
+"""Rotations stay below so many radians; float32 has no angles left long before."""
+
 
 class Viewport(NamedTuple):
     """The part of the canvas an output shows: its top-left corner and its magnification.
@@ -114,13 +117,20 @@ def check_gaussians(
     rotations: NDArray[np.float32],
     colors: NDArray[np.float32],
 ) -> None:
-    """Raise ValueError unless the arrays describe N Gaussians: shapes that agree, finite values, positive scales."""
+    """Raise ValueError unless the arrays describe N Gaussians: shapes that agree, finite values, positive scales.
+
+    Rotations of `WIDEST_ANGLE` and more are refused, too.
+    """
     check_shapes(means, scales, rotations, colors)
     for name, array in (("means", means), ("scales", scales), ("rotations", rotations), ("colors", colors)):
         bad = ~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
         if bad.any():
             row = int(bad.argmax())
             raise ValueError(f"{name}[{row}] is not finite: {array[row]}")
+    bad = np.abs(rotations) >= WIDEST_ANGLE
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(f"rotations[{row}] is beyond {WIDEST_ANGLE:.0e} radians: {rotations[row]}")
     bad = (scales <= 0).any(axis=1)
     if bad.any():
         row = int(bad.argmax())

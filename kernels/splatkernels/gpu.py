@@ -23,7 +23,8 @@ MOST_PAIRS = 2**31 - 1
 # Channels that one launch renders, held in registers; images with more are rendered in groups of as many.
 _GROUP = 4
 # Gaussians and strips of tiles that a warp sorts at a time: most Gaussians are less than four tiles wide.
-_BINNING = {"TILE": TILE, "BLOCK": 8, "STRIPS": 4, "num_warps": 1}
+# Counting and emitting pairs must agree on every one, so neither may round otherwise than written.
+_BINNING = {"TILE": TILE, "BLOCK": 8, "STRIPS": 4, "num_warps": 1, "enable_fp_fusion": False}
 # Gaussians and slots that a warp adds up at a time: most Gaussians meet fewer than eight tiles.
 GATHER = {"BLOCK": 4, "SLOTS": 8, "num_warps": 1}
 
@@ -35,9 +36,12 @@ class Output:
     height: int
     width: int
     x0: float = 0.0
+    """Canvas position of the output's corner, in canvas pixels."""
     y0: float = 0.0
     zoom: float = 1.0
+    """Output pixels per canvas pixel."""
     cutoff: float = CUTOFF
+    """Standard deviations at which a Gaussian ends."""
 
     @property
     def footprint(self) -> float:

@@ -1,11 +1,13 @@
 """Fits Gaussians to an image on a CUDA GPU: the twin of `adam`, whose steps the host does not wait for.
 
-A step is a fixed sequence of kernels on buffers of a fixed capacity, replayed as one CUDA graph. When the Gaussians
+A step is a fixed sequence of kernels on buffers of a fixed capacity, replayed as one CUDA graph (capturing it, in the
+second step after a change, is the one time that the host does wait). When the Gaussians
 grow until their pairs exceed the capacity, the device leaves them as they are and stops counting steps. The host finds
 out when it next looks at a result, makes room and repeats the steps that were lost.
 """
 
 import math
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -19,6 +21,8 @@ from .adam import Rates
 # Pairs to make room for, per pair at the time: a sort takes time for room that is not used, too.
 _HEADROOM = 1.25
 _SMALLEST_CAPACITY = 1024
+# torch allows one capture at a time in a process.
+_capturing = threading.Lock()
 # Steps after which the host looks at the device at the latest.
 _MOST_PENDING = 128
 
@@ -29,16 +33,23 @@ class PendingError:
     def __init__(self, settle: Callable[[], None]) -> None:
         self._settle = settle
         self._value: float | None = None
+        self._failure: ValueError | None = None
 
     def __float__(self) -> float:
-        if self._value is None:
+        if self._value is None and self._failure is None:
             self._settle()
+        if self._failure is not None:
+            raise self._failure
         assert self._value is not None
         return self._value
 
     def resolve(self, value: float) -> None:
         """Set the value."""
         self._value = value
+
+    def fail(self, failure: ValueError) -> None:
+        """Let whoever asks for the value have this exception instead."""
+        self._failure = failure
 
 
 class GpuFrameAdam:
@@ -47,6 +58,7 @@ class GpuFrameAdam:
     Args:
         target: [C, H, W] float32, full scale 1.
         smallest_scale, largest_scale: bounds on the scales in pixels.
+        largest_color: bound on the absolute value of colours.
         cutoff: standard deviations at which Gaussians end while fitting.
         beta1, beta2: decay of Adam's running means of the gradient and its square, per step.
         device: where to fit.
@@ -58,6 +70,7 @@ class GpuFrameAdam:
         *,
         smallest_scale: float,
         largest_scale: float,
+        largest_color: float = math.inf,
         cutoff: float,
         beta1: float = 0.9,
         beta2: float = 0.99,
@@ -68,6 +81,7 @@ class GpuFrameAdam:
         channels, height, width = target.shape
         self._output = gpu.Output(height, width, cutoff=float(cutoff))
         self._bounds = (math.log(smallest_scale), math.log(largest_scale))
+        self._largest_color = float(largest_color)
         self._betas = (beta1, beta2)
         self._parameters = self._goal.new_empty((0, 5 + channels))  # x, y, two log-scales, rotation, colours
         self._firsts = torch.empty_like(self._parameters)
@@ -112,8 +126,11 @@ class GpuFrameAdam:
     ) -> None:
         """Add M Gaussians: means [M, 2], scales [M, 2], rotations [M], colors [M, C]; Adam starts afresh for them."""
         self.settle()
+        bounded_colors = np.clip(colors, -self._largest_color, self._largest_color)
         rows = np.concatenate(
-            [means, np.clip(np.log(scales), *self._bounds), rotations[:, None], colors], axis=1, dtype=np.float32
+            [means, np.clip(np.log(scales), *self._bounds), rotations[:, None], bounded_colors],
+            axis=1,
+            dtype=np.float32,
         )
         added = torch.from_numpy(rows).to(self._parameters.device)
         self._parameters = torch.cat([self._parameters, added])
@@ -144,13 +161,29 @@ class GpuFrameAdam:
         """Move every Gaussian once, soon; returns the mean squared error before the move.
 
         Raises:
-            ValueError: in this call or one that looks at the results, if a row of the parameters is no longer finite.
+            ValueError: in a later call, if the step began with a row of the parameters that is not finite.
         """
         if len(self._pending) >= self._patience:
             self.settle()
         error = PendingError(self.settle)
         self._enqueue(rates, error)
         return error
+
+    def step_along(self, differentiate: Callable[[Tensor], Tensor], rates: Rates) -> None:
+        """Move every Gaussian once, to reduce any loss; waits for the device.
+
+        Args:
+            differentiate: takes the current image [C, H, W], on the device, and returns the gradient of the loss.
+            rates: how far to move.
+        """
+        self.settle()
+        with torch.cuda.device_of(self._goal):
+            self._set_rates(rates)
+            projection = self._project()
+            pairs = self._pair_count(projection)
+            tiles = gpu.sort_into_tiles(projection, pairs, self._output)
+            gradient = differentiate(gpu.forward(tiles, self._output))
+            self._descend(gpu.backward(tiles, gradient.contiguous(), self._output), projection, pairs)
 
     def settle(self) -> None:
         """Wait for the steps so far, and repeat those that were lost for want of room."""
@@ -164,8 +197,14 @@ class GpuFrameAdam:
             self._patience = min(2 * self._patience, _MOST_PENDING)
             if lost:
                 self._start_over()
-            for rates, pending in lost:
-                self._enqueue(rates, pending)
+            try:
+                for rates, pending in lost:
+                    self._enqueue(rates, pending)
+            except ValueError as failure:
+                for _, pending in lost:
+                    pending.fail(failure)
+                self._pending = []
+                raise
 
     def _fetch(self) -> NDArray[np.float32]:
         self.settle()
@@ -185,14 +224,12 @@ class GpuFrameAdam:
             if self._capacity is None:
                 pairs = self._pair_count(self._project())
                 self._capacity = min(max(int(_HEADROOM * pairs), _SMALLEST_CAPACITY), gpu.MOST_PAIRS)
-            if rates != self._rates_there:
-                values = torch.tensor([rates.means, rates.scales, rates.rotations, rates.colors])
-                self._rates.copy_(values, non_blocking=True)
-                self._rates_there = rates
+            self._set_rates(rates)
             if self._graph is None and self._compiled and self._goal.is_cuda:
                 self._graph = torch.cuda.CUDAGraph()
-                # Other threads may fit other images meanwhile.
-                with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+                stream = torch.cuda.Stream(self._goal.device)
+                # Other threads may fit other images meanwhile, but only one may capture.
+                with _capturing, torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
                     self._run(self._capacity)
             if self._graph is None:
                 # Kernels compile in their first run, which a capture could not do.
@@ -202,13 +239,25 @@ class GpuFrameAdam:
                 self._graph.replay()
         self._pending.append((rates, error))
 
+    def _set_rates(self, rates: Rates) -> None:
+        if rates != self._rates_there:
+            self._rates.copy_(
+                torch.tensor([rates.means, rates.scales, rates.rotations, rates.colors]), non_blocking=True
+            )
+            self._rates_there = rates
+
     def _run(self, capacity: int) -> None:
         """One step, without waiting for the device."""
-        gaussians, channels = len(self), len(self._goal)
         projection = self._project()
         tiles = gpu.sort_into_tiles(projection, capacity, self._output)
         errors, pair_sums = gpu.squared_error(tiles, self._goal, self._output)
-        triton_update.descend[(-(-gaussians // gpu.GATHER["BLOCK"]),)](
+        self._descend(pair_sums, projection, capacity)
+        triton_update.record_error[(1,)](
+            errors, projection.offsets, self._journal, len(errors), len(self), capacity, BLOCK=1024, num_warps=4
+        )
+
+    def _descend(self, pair_sums: Tensor, projection: gpu.Projection, capacity: int) -> None:
+        triton_update.descend[(-(-len(self) // gpu.GATHER["BLOCK"]),)](
             pair_sums,
             projection.offsets,
             self._parameters,
@@ -216,15 +265,13 @@ class GpuFrameAdam:
             self._seconds,
             self._biases,
             self._rates,
-            gaussians,
-            channels,
+            len(self),
+            len(self._goal),
             capacity,
             *self._betas,
             *self._bounds,
+            self._largest_color,
             **gpu.GATHER,
-        )
-        triton_update.record_error[(1,)](
-            errors, projection.offsets, self._journal, len(errors), gaussians, capacity, BLOCK=1024, num_warps=4
         )
 
     def _project(self) -> gpu.Projection:

@@ -19,6 +19,7 @@ from .threads import run
 
 TILE_ROWS = 32
 FRAME = 10
+MOST_PAIRS = 2**31 - 1
 
 
 class Tiles(NamedTuple):
@@ -65,6 +66,8 @@ def _project(part, parts, means, scales, rotations, x0, y0, zoom, cutoff, frames
 @kernel
 def _pixels(low, high, count):
     """First and last of `count` pixels whose centres lie in [low, high]; last < first where there is none."""
+    if not low <= high:
+        return 0, -1
     # Numba's math.ceil gives an integer, which a very wide Gaussian would overflow.
     first = min(max(np.ceil(low - 0.5), 0.0), float(count))
     last = max(min(np.floor(high - 0.5), count - 1.0), -1.0)
@@ -172,6 +175,9 @@ def sort_into_tiles(
         height, width: output size in pixels.
         x0, y0, zoom: canvas position of the output's corner, output pixels per canvas pixel.
         cutoff: standard deviations at which a Gaussian ends.
+
+    Raises:
+        ValueError: there are more pairs than 32 bits can number.
     """
     gaussians = len(means)
     frames = np.empty((gaussians, FRAME))
@@ -181,6 +187,8 @@ def sort_into_tiles(
     offsets = np.zeros(gaussians + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     pairs = int(offsets[-1])
+    if pairs > MOST_PAIRS:
+        raise ValueError(f"{pairs} pairs of a Gaussian and a tile are more than the {MOST_PAIRS} that can be rendered")
     tiles = np.empty(pairs, np.int32)
     rows = np.empty((pairs, 2), np.int8)
     run(_emit, parts, frames, cutoff, height, width, offsets, tiles, rows)

@@ -10,12 +10,14 @@ import math
 import triton
 import triton.language as tl
 
+from .geometry import WIDEST_ANGLE
 from .triton_geometry import SIZES, UNIT, turn, widen
 
 _INFINITY: tl.constexpr = tl.constexpr(math.inf)
-# The number of pairs reported for a Gaussian that cannot be drawn: more than any buffer holds, and a sum of as many
-# as fit into memory still fits into 64 bits.
-_INVALID: tl.constexpr = tl.constexpr(1 << 36)
+# The number of pairs reported for a Gaussian that cannot be drawn: more than any buffer holds, and a sum of 2^31
+# such numbers still fits into 64 bits.
+_INVALID: tl.constexpr = tl.constexpr(1 << 31)
+_WIDEST_ANGLE: tl.constexpr = tl.constexpr(WIDEST_ANGLE)
 
 
 @triton.jit
@@ -96,7 +98,7 @@ def project(
     mean_y = tl.load(means + i * mean_stride + 1, mask=present, other=0.0)
     rotation = tl.load(rotations + i * rotation_stride, mask=present, other=0.0)
 
-    valid = (tl.abs(mean_x) < _INFINITY) & (tl.abs(mean_y) < _INFINITY) & (tl.abs(rotation) < _INFINITY)
+    valid = (tl.abs(mean_x) < _INFINITY) & (tl.abs(mean_y) < _INFINITY) & (tl.abs(rotation) < _WIDEST_ANGLE)
     valid &= (scale1 > 0) & (scale1 < _INFINITY) & (scale2 > 0) & (scale2 < _INFINITY)
     widened1, gain1 = widen(scale1, zoom, footprint)
     widened2, gain2 = widen(scale2, zoom, footprint)
@@ -108,12 +110,14 @@ def project(
     x = (mean_x - x0) * zoom
     y = (mean_y - y0) * zoom
     cos, sin = turn(rotation)
-    u_x = cos / widened1 / UNIT
-    u_y = sin / widened1 / UNIT
-    v_x = -sin / widened2 / UNIT
-    v_y = cos / widened2 / UNIT
-    reach_x = cutoff * tl.sqrt(cos * cos * (widened1 * widened1) + sin * sin * (widened2 * widened2))
-    reach_y = cutoff * tl.sqrt(sin * sin * (widened1 * widened1) + cos * cos * (widened2 * widened2))
+    u_x = (cos / widened1 / UNIT).to(tl.float32)
+    u_y = (sin / widened1 / UNIT).to(tl.float32)
+    v_x = (-sin / widened2 / UNIT).to(tl.float32)
+    v_y = (cos / widened2 / UNIT).to(tl.float32)
+    variance_x = cos * cos * (widened1 * widened1) + sin * sin * (widened2 * widened2)
+    variance_y = sin * sin * (widened1 * widened1) + cos * cos * (widened2 * widened2)
+    reach_x = cutoff * tl.sqrt(variance_x.to(tl.float32))
+    reach_y = cutoff * tl.sqrt(variance_y.to(tl.float32))
     frame = (x, y, u_x, u_y, v_x, v_y, reach_x, reach_y)
     for k in tl.static_range(8):
         tl.store(frames + i * 8 + k, frame[k], mask=present)
@@ -166,6 +170,7 @@ def emit_pairs(
     first, strips = _strips(frame[0], frame[6], width, TILE)
     strips = tl.where(present, strips, 0)
     across = tl.cdiv(width, TILE)
+    end = slot + tl.where(present, pairs, 0)
     for start in range(0, tl.max(tl.max(strips, 1), 0), STRIPS):
         step = start + tl.arange(0, STRIPS)[None, :]
         strip = first + step  # [BLOCK, STRIPS]
@@ -173,6 +178,7 @@ def emit_pairs(
         bands = tl.where(step < strips, bands, 0)
         at = slot + tl.cumsum(bands, 1) - bands
         for down in range(tl.max(tl.max(bands, 1), 0)):
-            tl.store(pair_tiles + at + down, (band + down) * across + strip, mask=down < bands)
-            tl.store(owners + at + down, i + tl.zeros_like(strip), mask=down < bands)
+            own = (down < bands) & (at + down < end)
+            tl.store(pair_tiles + at + down, (band + down) * across + strip, mask=own)
+            tl.store(owners + at + down, i + tl.zeros_like(strip), mask=own)
         slot += tl.sum(bands, 1)[:, None]

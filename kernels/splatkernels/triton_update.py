@@ -70,8 +70,8 @@ def parameter_gradients(
     cos, sin = turn(tl.load(rotations + i, mask=present, other=0.0))
     along = zoom * u / widened1
     across = zoom * v / widened2
-    tl.store(d_means + i * 2, cos * along - sin * across, mask=present)
-    tl.store(d_means + i * 2 + 1, sin * along + cos * across, mask=present)
+    tl.store(d_means + i * 2, (cos * along - sin * across).to(tl.float32), mask=present)
+    tl.store(d_means + i * 2 + 1, (sin * along + cos * across).to(tl.float32), mask=present)
     share1 = gain1 * gain1
     share2 = gain2 * gain2
     tl.store(d_scales + i * 2, (uu * share1 + d_log_gain * (1 - share1)) / scale1, mask=present)
@@ -107,6 +107,7 @@ def descend(
     decay2,
     lowest,
     highest,
+    brightest,
     BLOCK: tl.constexpr,
     SLOTS: tl.constexpr,
 ):
@@ -137,8 +138,8 @@ def descend(
     cos, sin = turn(rotation)
     along = moves[0] * tl.exp(log1)
     across = moves[1] * tl.exp(log2)
-    tl.store(parameters + row, x - (cos * along - sin * across), mask=present)
-    tl.store(parameters + row + 1, y - (sin * along + cos * across), mask=present)
+    tl.store(parameters + row, (x - (cos * along - sin * across)).to(tl.float32), mask=present)
+    tl.store(parameters + row + 1, (y - (sin * along + cos * across)).to(tl.float32), mask=present)
     tl.store(parameters + row + 2, tl.minimum(tl.maximum(log1 - moves[2], lowest), highest), mask=present)
     tl.store(parameters + row + 3, tl.minimum(tl.maximum(log2 - moves[3], lowest), highest), mask=present)
     tl.store(parameters + row + 4, rotation - moves[4], mask=present)
@@ -151,7 +152,7 @@ def descend(
             at = row + 5 + channel + c
             color = tl.load(parameters + at, mask=mask, other=0.0)
             move = color_rate * _direction(sums[c], firsts, seconds, at, mask, decay1, decay2, bias1, bias2)
-            tl.store(parameters + at, color - move, mask=mask)
+            tl.store(parameters + at, tl.minimum(tl.maximum(color - move, -brightest), brightest), mask=mask)
 
 
 @triton.jit(do_not_specialize=SIZES)

@@ -73,6 +73,26 @@ def test_scales_stay_within_their_bounds():
     assert 0.999 < optimizer.scales.min() < optimizer.scales.max() < 2.001
 
 
+def test_steps_along_any_loss_are_those_of_the_cpu():
+    target = target_of(3, 21, 35)
+    ours, twin = GpuFrameAdam(target, **OPTIONS, device=DEVICE), FrameAdam(target, **OPTIONS)
+    goal = torch.tensor(target, device=DEVICE)
+    for optimizer in (ours, twin):
+        optimizer.append(*random_scene(5, 21, 35, scales=(1, 5)).gaussians)
+    for _ in range(3):
+        ours.step_along(lambda image: (image - goal) ** 3, RATES)
+        twin.step_along(lambda image: (image - target) ** 3, RATES)
+    assert_same(ours, twin)
+
+
+def test_colours_stay_within_their_bound():
+    optimizer = GpuFrameAdam(np.full((1, 9, 9), 5, np.float32), **OPTIONS, largest_color=0.25, device=DEVICE)
+    optimizer.append(*random_scene(4, 9, 9, channels=1, scales=(1, 4)).gaussians)
+    for _ in range(20):
+        optimizer.step(RATES)
+    assert np.abs(optimizer.colors).max() == 0.25
+
+
 def growing(monkeypatch, headroom: float) -> GpuFrameAdam:
     """Small Gaussians that a bright target makes grow over several tiles, with room for so many times their pairs."""
     monkeypatch.setattr(gpu_adam, "_SMALLEST_CAPACITY", 1)
@@ -127,8 +147,10 @@ def test_rows_that_are_no_longer_finite_are_named():
     optimizer.step(RATES)
     optimizer._parameters[2, 1] = np.nan
     optimizer.step(RATES)
-    with pytest.raises(ValueError, match=r"means\[2\] is not finite"):
-        optimizer.settle()
+    last = optimizer.step(RATES)
+    for look in (optimizer.settle, last.__float__):
+        with pytest.raises(ValueError, match=r"means\[2\] is not finite"):
+            look()
 
 
 def test_no_gaussians_leave_the_target_as_error():

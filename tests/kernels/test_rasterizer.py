@@ -132,7 +132,11 @@ def test_a_forked_process_can_render():
     expected = render(*scene.gaussians, 100, 100)
     child = os.fork()
     if child == 0:
-        os._exit(0 if np.array_equal(render(*scene.gaussians, 100, 100), expected) else 1)
+        equal = False
+        try:
+            equal = np.array_equal(render(*scene.gaussians, 100, 100), expected)
+        finally:
+            os._exit(0 if equal else 1)
     assert os.waitpid(child, 0)[1] == 0
 
 
@@ -206,6 +210,7 @@ def test_the_worst_pattern_is_all_but_averaged_out():
         ("scales", 2, np.inf, r"scales\[2\] is not finite"),
         ("rotations", 1, -np.inf, r"rotations\[1\] is not finite"),
         ("colors", 0, np.nan, r"colors\[0\] is not finite"),
+        ("rotations", 1, 2e9, r"rotations\[1\] is beyond 1e\+09 radians"),
         ("scales", 4, 0, r"scales\[4\] is not positive"),
         ("scales", 4, -1, r"scales\[4\] is not positive"),
     ],
