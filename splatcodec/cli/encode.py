@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from splatkernels import resolve_device
 from ..container import PROFILES
 from ..encoder import DEFAULT_EFFORT
 from ..files import STANDARD_STREAM, output
-from .options import input_source, natural_number, positive_int, print_json
+from .options import input_source, natural_number, positive_float, positive_int, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,24 @@ def add_parser(subparsers) -> None:
         metavar="EFFORT",
         default=DEFAULT_EFFORT,
         help="1 (quick) to 9 (thorough) (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--loss",
+        metavar="LOSS",
+        default="l2",
+        help="what to minimise: l2, l1, or a mix with SSIM such as l1+ssim:0.2 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--weights", metavar="MASK", help="picture of the same size: how much each pixel counts (default: all the same)"
+    )
+    parser.add_argument(
+        "--max-seconds", type=positive_float, metavar="S", help="spend at most so long on fitting (default: no limit)"
+    )
+    parser.add_argument(
+        "--on-interrupt",
+        choices=["discard", "keep"],
+        default="discard",
+        help="at Ctrl-C, write nothing and exit with 130, or write what has been fitted so far (default: %(default)s)",
     )
     parser.add_argument(
         "--profile",
@@ -82,12 +101,20 @@ def run(arguments: argparse.Namespace) -> None:
     device = resolve_device(arguments.device)
     start = time.perf_counter()
     planes = load_image(input_source(arguments.input))
-    with output(arguments.output) as file, _progress(arguments.quiet) as callback:
+    with output(arguments.output) as file, _progress(arguments.quiet) as show, _interrupts(arguments) as interrupted:
+
+        def callback(state: "FitState") -> bool:
+            show(state)
+            return interrupted()
+
         data = encode(
             # In the layout of an array: height, width, channels.
             planes.transpose(1, 2, 0),
             n_gaussians=arguments.gaussians,
             effort=arguments.effort,
+            loss=arguments.loss,
+            weights=arguments.weights,
+            max_seconds=arguments.max_seconds,
             profile=arguments.profile,
             seed=arguments.seed,
             device=device,
@@ -95,6 +122,8 @@ def run(arguments: argparse.Namespace) -> None:
         )
         file.write(data)
     seconds = time.perf_counter() - start
+    if interrupted() and not arguments.quiet:
+        print("splatcodec: interrupted, kept what had been fitted", file=sys.stderr)
     if arguments.quiet and not arguments.json:
         return
     _, height, width = planes.shape
@@ -122,24 +151,43 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _progress(quiet: bool) -> "Iterator[Callable[[FitState], None] | None]":
-    """A progress bar on a terminal, nothing elsewhere."""
+def _interrupts(arguments: argparse.Namespace) -> "Iterator[Callable[[], bool]]":
+    """Tells whether the user has pressed Ctrl-C, where that shall not end the program; a second time it does."""
+    pressed = False
+
+    def press(number: int, frame: object) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    if arguments.on_interrupt == "discard":
+        yield lambda: False
+        return
+    previous = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def _progress(quiet: bool) -> "Iterator[Callable[[FitState], None]]":
+    """Shows a progress bar on a terminal, nothing elsewhere."""
     if quiet or not sys.stderr.isatty():
-        yield None
+        yield lambda state: None
         return
     from tqdm import tqdm
 
-    with tqdm(unit="step", leave=False) as bar:
+    with tqdm(total=1.0, leave=False, bar_format="{percentage:3.0f}%|{bar}| {remaining} left{postfix}") as bar:
         shown = 0.0
 
         def update(state: "FitState") -> None:
             nonlocal shown
             # Asking a GPU for the PSNR after every step would keep it waiting.
-            if state.seconds - shown < 0.1 and state.step < state.steps:
+            if state.seconds - shown < 0.1 and state.progress < 1:
                 return
             shown = state.seconds
-            bar.total = state.steps
             bar.set_postfix_str(f"{state.n_gaussians} Gaussians, {state.psnr:.2f} dB", refresh=False)
-            bar.update(state.step - bar.n)
+            bar.update(state.progress - bar.n)
 
         yield update

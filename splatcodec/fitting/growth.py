@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, SupportsFloat
 
 import numpy as np
@@ -13,16 +13,21 @@ from splatkernels.adam import FrameAdam, Rates
 
 from ..splats import Splats
 from .placement import propose
+from .pruning import removal_costs
 from .schedule import Schedule
 
 if TYPE_CHECKING:
     from splatkernels.gpu_adam import GpuFrameAdam
+
+    from .loss import Objective
 
     Optimizer = FrameAdam | GpuFrameAdam
 
 _SMALLEST_SCALE = 0.35
 # In longer sides of the picture: wider Gaussians are flat across it, and drift without end.
 _LARGEST_SCALE = 2.0
+# In full scales. Without a bound, neighbours of opposite signs grow as long as their sum stays the same.
+_LARGEST_COLOR = 1.0
 # Cutting Gaussians off a little early makes a step a third cheaper and costs nothing: the fit makes up for it.
 _CUTOFF = 3.5
 # Part of the colour that would remove most energy: neighbours placed at the same time share in it.
@@ -38,17 +43,23 @@ class FitState:
     step: int
     """Steps done."""
     steps: int
-    """Steps to do in all."""
+    """Steps to do in all, unless the time is up before."""
+    progress: float
+    """Share of the fit that is done, from 0 to 1."""
     loss: SupportsFloat
-    """Mean squared error before the step, full scale 1; on a GPU, `float` of it waits for the device."""
+    """Loss before the step; on a GPU, `float` of it waits for the device."""
+    squared_error: SupportsFloat
+    """Mean squared error before the step, full scale 1; likewise."""
     n_gaussians: int
     seconds: float
     """Since the fit began."""
+    take: Callable[[], Splats] = field(repr=False)
+    """Copies the current Gaussians; to be called before the next step."""
 
     @property
     def psnr(self) -> float:
         """Peak signal-to-noise ratio before the step in dB, of float samples."""
-        return float(-10 * np.log10(max(float(self.loss), 1e-20)))
+        return float(-10 * np.log10(max(float(self.squared_error), 1e-20)))
 
 
 def grow(
@@ -58,20 +69,28 @@ def grow(
     *,
     seed: int = 0,
     device: str = "cpu",
-    callback: Callable[[FitState], None] | None = None,
+    objective: "Objective | None" = None,
+    weights: NDArray[np.float32] | None = None,
+    max_seconds: float | None = None,
+    callback: Callable[[FitState], object] | None = None,
 ) -> Splats:
-    """Fit Gaussians to a picture so that the squared error becomes small.
+    """Fit Gaussians to a picture so that the squared error, or any other loss, becomes small.
 
     One very wide Gaussian carries the mean colour. The others come in `schedule.stages` equal groups, each placed on
-    the residual of the current sum. Between stages the Gaussians of least energy are dropped and placed anew.
+    the residual of the current sum. Between stages the Gaussians that are missed least are dropped and placed anew.
+    There are more of them than wanted until the rates begin to fall: which ones to keep shows only among the others.
 
     Args:
         target: [C, H, W] float32, full scale 1.
         n_gaussians: number of Gaussians, >= 1; a picture that needs no more gets fewer.
         schedule: the course of the fit.
-        seed: of the random perturbations of new Gaussians; equal seeds give equal results on one device.
+        seed: of the random perturbations of new Gaussians; equal seeds give equal results on one device, unless time
+            is limited.
         device: "cpu" or "cuda".
-        callback: called after every step.
+        objective: what to minimise; the squared error if None.
+        weights: [H, W], how much each pixel counts in `objective`, for the choice of Gaussians.
+        max_seconds: time to be done in; the schedule is followed faster if it would take longer.
+        callback: called after every step; where it returns something true, the fit ends with what there is.
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
@@ -79,22 +98,34 @@ def grow(
     optimizer = _optimizer(target, device)
     size = np.array([[width, height]], np.float32)
     optimizer.append(size / 2, 0.6 * size, np.zeros(1, np.float32), 1.2 * target.mean(axis=(1, 2))[None])
+    emphasis = None if weights is None else weights / weights.max()
 
-    done = 0
-    for stage, steps in enumerate(schedule.stage_steps()):
-        if stage > 0:
-            _drop_weakest(optimizer, schedule.relocated)
-        goal = max(1, round(n_gaussians * (stage + 1) / schedule.stages))
-        if goal > len(optimizer):
-            _place(optimizer, goal - len(optimizer), rng)
-        for step in range(steps):
-            rate = schedule.rate(stage, step)
-            loss = optimizer.step(_RATES.scaled(rate))
-            done += 1
-            if callback is not None:
-                callback(FitState(done, schedule.steps, loss, len(optimizer), time.perf_counter() - start))
+    def take() -> Splats:
+        means, scales, rotations, colors = (part.copy() for part in _parameters(optimizer))
+        return Splats(means, scales, rotations, colors, height, width)
+
+    progress, stage = 0.0, -1
+    for step in range(schedule.steps):
+        if schedule.stage(progress) > stage:
+            stage = schedule.stage(progress)
+            wanted = schedule.gaussians(stage, n_gaussians)
+            relocated = int(schedule.relocated * len(optimizer)) if 0 < stage < schedule.stages else 0
+            _drop_least_missed(optimizer, max(relocated, len(optimizer) - wanted), emphasis)
+            if wanted > len(optimizer):
+                _place(optimizer, wanted - len(optimizer), emphasis, rng)
+        loss, error = _step(optimizer, objective, _RATES.scaled(schedule.rate(progress)))
+        seconds = time.perf_counter() - start
+        progress = max((step + 1) / schedule.steps, seconds / max_seconds if max_seconds else 0.0)
+        state = FitState(step + 1, schedule.steps, min(progress, 1.0), loss, error, len(optimizer), seconds, take)
+        if (callback is not None and callback(state)) or progress >= 1:
+            break
+    _drop_least_missed(optimizer, len(optimizer) - n_gaussians, emphasis)
     _drop_invisible(optimizer)
-    return Splats(optimizer.means, optimizer.scales, optimizer.rotations, optimizer.colors, height, width)
+    return take()
+
+
+def _parameters(optimizer: "Optimizer") -> tuple[NDArray[np.float32], ...]:
+    return optimizer.means, optimizer.scales, optimizer.rotations, optimizer.colors
 
 
 def _optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
@@ -107,17 +138,40 @@ def _optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
         target,
         smallest_scale=_SMALLEST_SCALE,
         largest_scale=_LARGEST_SCALE * max(target.shape[1:]),
+        largest_color=_LARGEST_COLOR,
         cutoff=_CUTOFF,
         beta1=_BETA1,
         beta2=_BETA2,
     )
 
 
-def _drop_weakest(optimizer: "Optimizer", share: float) -> None:
-    """Remove the given share of the Gaussians, those of least energy (scale1 scale2 |color|^2)."""
-    energy = optimizer.scales.prod(axis=1) * (optimizer.colors**2).sum(axis=1)
+def _step(optimizer: "Optimizer", objective: "Objective | None", rates: Rates) -> tuple[SupportsFloat, SupportsFloat]:
+    """Move every Gaussian once; returns the loss and the mean squared error before."""
+    if objective is None:
+        error = optimizer.step(rates)
+        return error, error
+    evaluated = []
+
+    def differentiate(image):
+        evaluated.append(objective.evaluate(image))
+        return evaluated[0].gradient
+
+    optimizer.step_along(differentiate, rates)
+    return evaluated[0].loss, evaluated[0].squared_error
+
+
+def _drop_least_missed(optimizer: "Optimizer", count: int, emphasis: NDArray[np.float32] | None) -> None:
+    """Remove as many Gaussians as `count`, those whose removal costs least."""
+    if count <= 0:
+        return
+    height, width = optimizer.target.shape[1:]
+    means, scales, rotations, colors = _parameters(optimizer)
+    costs = removal_costs(means, scales, rotations, colors, height, width)
+    if emphasis is not None:
+        x, y = (np.clip(means, 0, (width - 1, height - 1))).astype(int).T
+        costs *= emphasis[y, x]
     kept = np.ones(len(optimizer), bool)
-    kept[np.argsort(energy, kind="stable")[: int(share * len(optimizer))]] = False
+    kept[np.argsort(costs, kind="stable")[:count]] = False
     optimizer.keep(kept)
 
 
@@ -129,12 +183,15 @@ def _drop_invisible(optimizer: "Optimizer") -> None:
     optimizer.keep(~outside.any(axis=1))
 
 
-def _place(optimizer: "Optimizer", count: int, rng: np.random.Generator) -> None:
+def _place(optimizer: "Optimizer", count: int, emphasis: NDArray[np.float32] | None, rng: np.random.Generator) -> None:
     """Add up to `count` Gaussians where they remove most of the residual.
 
     They are made slightly anisotropic in a random direction: at equal scales the rotation has no gradient.
     """
-    proposals = propose(optimizer.target - optimizer.render(), count)
+    residual = optimizer.target - optimizer.render()
+    if emphasis is not None:
+        residual *= emphasis
+    proposals = propose(residual, count)
     found = len(proposals.scales)
     scales = proposals.scales[:, None] * np.exp(rng.normal(0, 0.02, (found, 2)))
     rotations = rng.uniform(0, np.pi, found)

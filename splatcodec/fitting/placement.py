@@ -5,13 +5,16 @@ removes the energy |<residual, g>|^2 / <g, g>, where <g, g> = pi s^2. Maxima of 
 taken greedily, each one suppressing its neighbourhood. Wide scales are computed on a reduced image.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from splatkernels.jit import kernel
+from splatkernels.threads import get_num_threads
 
 _LADDER = tuple(0.8 * 1.5**k for k in range(11))
 
@@ -70,34 +73,47 @@ def _select(count, levels, y, x, heights, widths, steps, scales):
     return chosen[:found]
 
 
+class _Rung(NamedTuple):
+    """The maxima of the energy at one scale of the ladder, on a grid of `shape` whose pixels are `step` wide."""
+
+    energies: NDArray[np.float32]  # [M]
+    y: NDArray[np.intp]  # [M]
+    x: NDArray[np.intp]  # [M]
+    colors: NDArray[np.float32]  # [M, C]
+    shape: tuple[int, ...]
+    step: float
+
+
+def _rung(scale: float, planes: NDArray[np.float32], step: int) -> _Rung:
+    # Averaging has blurred by the variance of a box already.
+    sigma = np.sqrt(scale**2 - (step**2 - 1) / 12) / step
+    fits = np.stack([ndimage.gaussian_filter(plane, sigma, mode="constant", truncate=3) for plane in planes]) * 2
+    energy = (fits**2).sum(axis=0) * np.float32(np.pi * scale**2)
+    peaks = ndimage.maximum_filter(energy, size=max(3, 2 * round(scale / step) + 1)) == energy
+    y, x = np.nonzero(peaks & (energy > 0))
+    return _Rung(energy[y, x], y, x, fits[:, y, x].T, energy.shape, float(step))
+
+
 def propose(residual: NDArray[np.float32], count: int) -> Proposals:
     """Up to `count` Gaussians that together remove much of `residual` [C, H, W]."""
     planes, step = residual, 1
-    energies, levels, ys, xs, colors, shapes, steps = [], [], [], [], [], [], []
-    for level, scale in enumerate(_LADDER):
-        while scale > 3 * step and min(planes.shape[1:]) > 1:
-            planes, step = _reduce(planes), 2 * step
-        # Averaging has blurred by the variance of a box already.
-        sigma = np.sqrt(scale**2 - (step**2 - 1) / 12) / step
-        fits = np.stack([ndimage.gaussian_filter(plane, sigma, mode="constant", truncate=3) for plane in planes]) * 2
-        energy = (fits**2).sum(axis=0) * np.float32(np.pi * scale**2)
-        peaks = ndimage.maximum_filter(energy, size=max(3, 2 * round(scale / step) + 1)) == energy
-        y, x = np.nonzero(peaks & (energy > 0))
-        energies.append(energy[y, x])
-        levels.append(np.full(len(y), level))
-        ys.append(y)
-        xs.append(x)
-        colors.append(fits[:, y, x].T)
-        shapes.append(energy.shape)
-        steps.append(float(step))
-    order = np.argsort(-np.concatenate(energies), kind="stable")
-    rungs, y, x = (np.concatenate(parts)[order] for parts in (levels, ys, xs))
-    heights, widths = np.array(shapes).T
-    chosen = _select(count, rungs, y, x, heights, widths, np.array(steps), np.array(_LADDER))
-    size = np.array(steps)[rungs[chosen]]
+    with ThreadPoolExecutor(get_num_threads()) as pool:
+        rungs = []
+        for scale in _LADDER:
+            while scale > 3 * step and min(planes.shape[1:]) > 1:
+                planes, step = _reduce(planes), 2 * step
+            rungs.append(pool.submit(_rung, scale, planes, step))
+        ladder = [rung.result() for rung in rungs]
+    order = np.argsort(-np.concatenate([rung.energies for rung in ladder]), kind="stable")
+    levels = np.repeat(np.arange(len(ladder)), [len(rung.y) for rung in ladder])[order]
+    y, x = (np.concatenate([rung[k] for rung in ladder])[order] for k in (1, 2))
+    heights, widths = np.array([rung.shape for rung in ladder]).T
+    steps = np.array([rung.step for rung in ladder])
+    chosen = _select(count, levels, y, x, heights, widths, steps, np.array(_LADDER))
+    size = steps[levels[chosen]]
     means = np.stack([(x[chosen] + 0.5) * size, (y[chosen] + 0.5) * size], axis=1)
     return Proposals(
         means.astype(np.float32),
-        np.array(_LADDER, np.float32)[rungs[chosen]],
-        np.concatenate(colors)[order[chosen]].astype(np.float32),
+        np.array(_LADDER, np.float32)[levels[chosen]],
+        np.concatenate([rung.colors for rung in ladder])[order[chosen]].astype(np.float32),
     )

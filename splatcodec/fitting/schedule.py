@@ -8,32 +8,40 @@ _STEPS_AT_FULL_RATES = 1000
 
 @dataclass(frozen=True)
 class Schedule:
-    """The course of a fit: Gaussians are added over several stages, then all settle at falling learning rates."""
+    """The course of a fit: Gaussians are added stage by stage, some too many; the rest settle at falling rates.
+
+    Progress runs from 0 to 1: the share of the steps done or, if time is short, of the time spent.
+    """
 
     steps: int
     """Optimisation steps in all."""
     stages: int
     """Times that Gaussians are added."""
     settling: float = 0.5
-    """Share of the steps left to the last stage, over which the learning rates fall along a cosine."""
-    relocated: float = 0.05
-    """Share of the Gaussians, those of least energy, that move to where the residual is at each stage."""
+    """Share of the fit left once all Gaussians are there, over which the learning rates fall along a cosine."""
+    surplus: float = 0.3
+    """Gaussians to add beyond those wanted, as a share of them; those that are missed least go when settling begins."""
+    relocated: float = 0.1
+    """Share of the Gaussians, those that are missed least, that move to where the residual is at each stage."""
 
-    def stage_steps(self) -> list[int]:
-        """Optimisation steps of each stage."""
-        growing = int(self.steps * (1 - self.settling)) // max(1, self.stages - 1)
-        return [growing] * (self.stages - 1) + [self.steps - growing * (self.stages - 1)]
+    def stage(self, progress: float) -> int:
+        """The stage, from 0, that progress falls into; `stages` is the settling."""
+        return min(self.stages, int(progress / (1 - self.settling) * self.stages))
 
-    def rate(self, stage: int, step: int) -> float:
-        """Factor on the learning rates at a step of a stage.
+    def gaussians(self, stage: int, wanted: int) -> int:
+        """How many Gaussians there are in a stage of a fit that shall end with as many as `wanted`."""
+        if stage == self.stages:
+            return wanted
+        return math.ceil(wanted * (1 + self.surplus) * (stage + 1) / self.stages)
+
+    def rate(self, progress: float) -> float:
+        """Factor on the learning rates.
 
         Long fits go more slowly: at full rates a Gaussian wanders, by the square root of the number of steps.
         """
         highest = min(1.0, math.sqrt(_STEPS_AT_FULL_RATES / self.steps))
-        if stage < self.stages - 1:
-            return highest
-        progress = step / self.stage_steps()[-1]
-        return highest * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        settled = max(0.0, 1 - (1 - progress) / self.settling)
+        return highest * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * settled)))
 
 
 EFFORTS = {

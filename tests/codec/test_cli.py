@@ -122,8 +122,9 @@ def test_progress_is_shown_on_a_terminal(files):
             shown += part
     os.close(ours)
     assert process.wait(timeout=60) == 0
-    assert b"Gaussians, " in shown
-    assert b"step" in shown
+    assert b"%|" in shown
+    assert b" left, " in shown
+    assert b" dB" in shown
 
 
 def test_info_shows_header_and_chunks(files):
@@ -232,6 +233,34 @@ def test_outputs_follow_links_and_spare_devices(files):
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 def test_an_interrupt_leaves_nothing_behind(files):
     assert_stops(files, signal.SIGINT, 130, b"splatcodec: interrupted\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_an_interrupt_can_keep_what_has_been_fitted(files):
+    command = [sys.executable, "-m", "splatcodec", "encode", "picture.png", "out.gsi", "-n", "400", "-e", "9"]
+    process = subprocess.Popen([*command, "--on-interrupt", "keep"], cwd=files, stderr=subprocess.PIPE)
+    before = set(files.iterdir())
+    while set(files.iterdir()) == before and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert message.startswith(b"splatcodec: interrupted, kept what had been fitted\nout.gsi: 56x40, ")
+    assert 1 <= len(splatcodec.read(files / "out.gsi")) <= 400
+
+
+def test_a_limit_on_time_a_loss_and_weights(files):
+    Image.new("L", (56, 40), 200).save(files / "mask.png")
+    options = ["--max-seconds", "1", "--loss", "l1+ssim:0.3", "--weights", files / "mask.png", "-e", "9", "--json"]
+    result = run("encode", files / "picture.png", files / "out.gsi", "-n", 100, *options)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["psnr"] > 20
+    Image.new("L", (5, 4), 200).save(files / "small.png")
+    failed = run("encode", files / "picture.png", files / "out.gsi", "--weights", files / "small.png", "-e", 1)
+    assert_fails(failed, "small.png", "weights are 5x4 pixels, the picture is 56x40")
+    assert_fails(run("encode", files / "picture.png", files / "out.gsi", "--loss", "l7"), "loss must be l2, l1")
 
 
 def assert_stops(files, number: int, exit_code: int, last_words: bytes) -> None:
