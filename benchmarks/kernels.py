@@ -122,9 +122,9 @@ def worst_error() -> float:
     squares = np.sum((shown.astype(np.float64) - target) ** 2)
     errors.append(abs(squared_error(tiles_of(scene), scene[3], target)[0] / squares - 1))
     means, scales, rotations, colors = map(torch.from_numpy, scene)
-    opponent = render_tiles(means, conics_of(scales, rotations), colors, *tile_lists(means, scales, rotations)).numpy()
-    # On the rim of the cutoff, rounding decides whether a pixel still counts.
-    errors.append(np.quantile(np.abs(opponent - shown), 0.999) / np.abs(shown).max())
+    lists, across = tile_lists(means, scales, rotations, 6.5)
+    opponent = render_tiles(means, conics_of(scales, rotations), colors, lists, across, 6.5).numpy()
+    errors.append(np.abs(opponent - render(*scene, HEIGHT, WIDTH, cutoff=6.5)).max() / np.abs(opponent).max())
     return float(max(errors))
 
 
@@ -224,10 +224,10 @@ def conics_of(scales: Tensor, rotations: Tensor) -> Tensor:
     return torch.stack([cos**2 * a + sin**2 * b, cos * sin * (a - b), sin**2 * a + cos**2 * b], dim=1)
 
 
-def tile_lists(means: Tensor, scales: Tensor, rotations: Tensor) -> tuple[Tensor, int]:
+def tile_lists(means: Tensor, scales: Tensor, rotations: Tensor, cutoff: float = CUTOFF) -> tuple[Tensor, int]:
     """Gaussians of each tile [T, G], by the boxes around their cutoff ellipses; short lists end in index N."""
     cos, sin = rotations.cos(), rotations.sin()
-    reach = CUTOFF * torch.stack(
+    reach = cutoff * torch.stack(
         [torch.hypot(cos * scales[:, 0], sin * scales[:, 1]), torch.hypot(sin * scales[:, 0], cos * scales[:, 1])],
         dim=1,
     )
@@ -248,7 +248,9 @@ def tile_lists(means: Tensor, scales: Tensor, rotations: Tensor) -> tuple[Tensor
     return lists, across
 
 
-def render_tiles(means: Tensor, conics: Tensor, colors: Tensor, lists: Tensor, across: int) -> Tensor:
+def render_tiles(
+    means: Tensor, conics: Tensor, colors: Tensor, lists: Tensor, across: int, cutoff: float = CUTOFF
+) -> Tensor:
     """Image [3, H, W]: per tile, exponents and image as batched matrix products."""
     padded = [torch.cat([tensor, tensor.new_zeros(1, tensor.shape[1])])[lists] for tensor in (means, conics, colors)]
     tiles = torch.arange(len(lists))
@@ -262,7 +264,7 @@ def render_tiles(means: Tensor, conics: Tensor, colors: Tensor, lists: Tensor, a
     v, u = (grid.reshape(-1) for grid in torch.meshgrid(side, side, indexing="ij"))
     monomials = torch.stack([torch.ones_like(u), u, v, u * u, u * v, v * v], dim=-1)  # [P, 6]
     exponents = monomials @ coefficients.transpose(1, 2)  # [T, P, G]
-    weights = torch.where(exponents >= -0.5 * CUTOFF**2, torch.exp(exponents), 0.0)
+    weights = torch.where(exponents >= -0.5 * cutoff**2, torch.exp(exponents), 0.0)
     image = weights @ padded[2]  # [T, P, 3]
     return image.view(-1, across, TILE, TILE, 3).permute(4, 0, 2, 1, 3).reshape(3, -1, across * TILE)
 
