@@ -45,10 +45,10 @@ class Schedule:
 
 
 EFFORTS = {
-    1: Schedule(steps=100, stages=4),
-    2: Schedule(steps=200, stages=6),
-    3: Schedule(steps=350, stages=8),
-    4: Schedule(steps=600, stages=10),
+    1: Schedule(steps=160, stages=6),
+    2: Schedule(steps=250, stages=6),
+    3: Schedule(steps=400, stages=8),
+    4: Schedule(steps=630, stages=10),
     5: Schedule(steps=1000, stages=12),
     6: Schedule(steps=1600, stages=12),
     7: Schedule(steps=2500, stages=12),
