@@ -75,6 +75,12 @@ def _update(part, parts, sums, parameters, first, second, steps, rates, beta1, b
             row[k] = min(max(row[k] - rates[3] * gradient[k], -brightest), brightest)
 
 
+def check_image_gradient(gradient, image) -> None:
+    """Raise ValueError unless the gradient of a loss has the shape of the image, arrays or tensors."""
+    if gradient.shape != image.shape:
+        raise ValueError(f"the gradient must have the image's shape {list(image.shape)}, got {list(gradient.shape)}")
+
+
 class FrameAdam:
     """N Gaussians that descend towards a target image.
 
@@ -176,15 +182,17 @@ class FrameAdam:
         """Move every Gaussian once, to reduce any loss.
 
         Args:
-            differentiate: takes the current image [C, H, W] and returns the gradient of the loss.
+            differentiate: takes the current image and returns the gradient of the loss, both [C, H, W].
             rates: how far to move.
 
         Raises:
-            ValueError: a row of the parameters is not finite.
+            ValueError: the gradient has another shape, or a row of the parameters is not finite.
         """
         tiles, colors = self._tiles(), np.ascontiguousarray(self.colors)
         image = cpu.forward(tiles, colors, *self.target.shape[1:])
-        self._descend(cpu.backward(tiles, colors, np.ascontiguousarray(differentiate(image), np.float32)), rates)
+        gradient = np.ascontiguousarray(differentiate(image), np.float32)
+        check_image_gradient(gradient, image)
+        self._descend(cpu.backward(tiles, colors, gradient), rates)
 
     def _descend(self, sums: NDArray[np.float32], rates: Rates) -> None:
         run(

@@ -22,6 +22,9 @@ FOOTPRINT = 0.12
 A box of one pixel has 0.083. Both come equally close to averaging over the pixel (44 dB on a portrait at half to an
 eighth of its size; 0.25: 34 dB), and this one halves what is left of a pattern as fine as the pixels."""
 
+MOST_PAIRS = 2**31 - 1
+"""Pairs of a Gaussian and a tile are numbered with 32 bits."""
+
 WIDEST_ANGLE = 1e9
 """Rotations stay below so many radians; float32 has no angles left long before."""
 

@@ -11,14 +11,11 @@ import torch
 from torch import Tensor
 
 from . import triton_binning, triton_tiles, triton_update
-from .geometry import CUTOFF, FOOTPRINT, Viewport, check_gaussians, check_output, check_shapes
+from .geometry import CUTOFF, FOOTPRINT, MOST_PAIRS, Viewport, check_gaussians, check_output, check_shapes
 
 TILE = 16
 """Pixels along a tile's edges. One warp of eight pixels per thread renders a tile: more warps would have to add the
 sums of the backward pass up through shared memory, and spend more instructions per pixel on loading Gaussians."""
-
-MOST_PAIRS = 2**31 - 1
-"""Pairs of a Gaussian and a tile are numbered with 32 bits."""
 
 # Channels that one launch renders, held in registers; images with more are rendered in groups of as many.
 _GROUP = 4

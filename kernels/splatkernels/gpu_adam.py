@@ -1,7 +1,7 @@
 """Fits Gaussians to an image on a CUDA GPU: the twin of `adam`, whose steps the host does not wait for.
 
-A step is a fixed sequence of kernels on buffers of a fixed capacity, replayed as one CUDA graph (capturing it, in the
-second step after a change, is the one time that the host does wait). When the Gaussians
+A step is a fixed sequence of kernels on buffers of a fixed capacity, replayed as one CUDA graph. Only the first two
+steps after Gaussians come or go wait for the device: one counts the pairs, one captures the graph. When the Gaussians
 grow until their pairs exceed the capacity, the device leaves them as they are and stops counting steps. The host finds
 out when it next looks at a result, makes room and repeats the steps that were lost.
 """
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import gpu, triton_update
-from .adam import Rates
+from .adam import Rates, check_image_gradient
+from .geometry import MOST_PAIRS
 
 # Pairs to make room for, per pair at the time: a sort takes time for room that is not used, too.
 _HEADROOM = 1.25
@@ -31,12 +32,12 @@ class PendingError:
     """Mean squared error of a step; `float()` of it waits for the device."""
 
     def __init__(self, settle: Callable[[], None]) -> None:
-        self._settle = settle
+        self._settle: Callable[[], None] | None = settle
         self._value: float | None = None
         self._failure: ValueError | None = None
 
     def __float__(self) -> float:
-        if self._value is None and self._failure is None:
+        if self._settle is not None:
             self._settle()
         if self._failure is not None:
             raise self._failure
@@ -46,10 +47,12 @@ class PendingError:
     def resolve(self, value: float) -> None:
         """Set the value."""
         self._value = value
+        self._settle = None
 
     def fail(self, failure: ValueError) -> None:
         """Let whoever asks for the value have this exception instead."""
         self._failure = failure
+        self._settle = None
 
 
 class GpuFrameAdam:
@@ -161,7 +164,7 @@ class GpuFrameAdam:
         """Move every Gaussian once, soon; returns the mean squared error before the move.
 
         Raises:
-            ValueError: in a later call, if the step began with a row of the parameters that is not finite.
+            ValueError: in this call or a later one, if a row of the parameters is not finite.
         """
         if len(self._pending) >= self._patience:
             self.settle()
@@ -173,8 +176,11 @@ class GpuFrameAdam:
         """Move every Gaussian once, to reduce any loss; waits for the device.
 
         Args:
-            differentiate: takes the current image [C, H, W], on the device, and returns the gradient of the loss.
+            differentiate: takes the current image and returns the gradient of the loss, both [C, H, W] on the device.
             rates: how far to move.
+
+        Raises:
+            ValueError: the gradient has another shape, or a row of the parameters is not finite.
         """
         self.settle()
         with torch.cuda.device_of(self._goal):
@@ -182,7 +188,9 @@ class GpuFrameAdam:
             projection = self._project()
             pairs = self._pair_count(projection)
             tiles = gpu.sort_into_tiles(projection, pairs, self._output)
-            gradient = differentiate(gpu.forward(tiles, self._output))
+            image = gpu.forward(tiles, self._output)
+            gradient = differentiate(image)
+            check_image_gradient(gradient, image)
             self._descend(gpu.backward(tiles, gradient.contiguous(), self._output), projection, pairs)
 
     def settle(self) -> None:
@@ -223,7 +231,7 @@ class GpuFrameAdam:
         with torch.cuda.device_of(self._goal):
             if self._capacity is None:
                 pairs = self._pair_count(self._project())
-                self._capacity = min(max(int(_HEADROOM * pairs), _SMALLEST_CAPACITY), gpu.MOST_PAIRS)
+                self._capacity = min(max(int(_HEADROOM * pairs), _SMALLEST_CAPACITY), MOST_PAIRS)
             self._set_rates(rates)
             if self._graph is None and self._compiled and self._goal.is_cuda:
                 self._graph = torch.cuda.CUDAGraph()

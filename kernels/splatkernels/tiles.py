@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .geometry import MOST_PAIRS
 from .jit import kernel
 from .simd import LANES
 from .threads import run
 
 TILE_ROWS = 32
 FRAME = 10
-MOST_PAIRS = 2**31 - 1
 
 
 class Tiles(NamedTuple):
@@ -197,6 +197,14 @@ def sort_into_tiles(
     owners = np.empty(pairs, np.int32)
     _sort(offsets, tiles, starts, slots, owners)
     return Tiles(frames, offsets, rows, starts, slots, owners)
+
+
+@kernel
+def tile_at(x, y, height, width):
+    """Number of the tile of a `height` x `width` output that holds the point (x, y), or that is nearest to it."""
+    column = int(min(max(x, 0.0), width - 1.0)) // LANES
+    row = int(min(max(y, 0.0), height - 1.0)) // TILE_ROWS
+    return row * ((width + LANES - 1) // LANES) + column
 
 
 def tile_count(height: int, width: int) -> int:

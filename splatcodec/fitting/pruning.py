@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from splatkernels.jit import kernel
-from splatkernels.simd import LANES
 from splatkernels.threads import run
-from splatkernels.tiles import TILE_ROWS, sort_into_tiles
+from splatkernels.tiles import sort_into_tiles, tile_at
 
 _NEIGHBORS = 8
 # Neighbours are looked for among those that reach the tile of a Gaussian's mean, in standard deviations.
@@ -31,23 +31,36 @@ def removal_costs(
     height: int,
     width: int,
 ) -> NDArray[np.float64]:
-    """Squared error [N], summed over pixels and channels, that removing each Gaussian alone adds.
+    """Squared error that removing each Gaussian alone adds, if the colours of its neighbours are fitted again.
 
-    The colours of its neighbours are taken to be fitted again. Arguments are those of N Gaussians, as in `render`.
+    Inner products are taken as integrals, over the plane but for the Gaussian's own energy, which counts as far as it
+    lies on the canvas.
+
+    Args:
+        means: [N, 2] pixels.
+        scales: [N, 2] pixels, > 0.
+        rotations: [N] radians.
+        colors: [N, C] amplitudes.
+        height, width: canvas in pixels.
+
+    Returns:
+        Costs [N], summed over pixels and channels.
     """
     tiles = sort_into_tiles(means, scales, rotations, height, width, 0.0, 0.0, 1.0, _REACH)
-    cos, sin = np.cos(rotations), np.sin(rotations)
-    xx, yy = scales.T.astype(np.float64) ** 2
-    shapes = np.stack(
-        [cos**2 * xx + sin**2 * yy, cos * sin * (xx - yy), sin**2 * xx + cos**2 * yy, np.sqrt(xx * yy)], axis=1
-    )
+    # In float64: determinants of the sums of long thin covariances cancel.
+    cos, sin = np.cos(rotations, dtype=np.float64), np.sin(rotations, dtype=np.float64)
+    long, short = scales.T.astype(np.float64) ** 2
+    xx, yy = cos**2 * long + sin**2 * short, sin**2 * long + cos**2 * short
+    shapes = np.stack([xx, cos * sin * (long - short), yy, np.sqrt(long * short)], axis=1)
     grams = np.zeros((len(means), 1 + _NEIGHBORS, 1 + _NEIGHBORS))
-    across = -(-width // LANES)
-    run(_fill_grams, len(means) // 256, tiles.starts, tiles.owners, across, means, shapes, grams)
+    run(_fill_grams, len(means) // 256, tiles.starts, tiles.owners, height, width, means, shapes, grams)
     diagonal = np.arange(1 + _NEIGHBORS)
     grams[:, diagonal, diagonal] += _DAMPING
     energies = np.pi * shapes[:, 3] * (colors.astype(np.float64) ** 2).sum(axis=1)
-    return energies / np.linalg.inv(grams)[:, 0, 0]
+    # A squared Gaussian is one of half the variance.
+    deviations = np.sqrt(np.stack([xx, yy], axis=1) / 2)
+    inside = ndtr(((width, height) - means) / deviations) - ndtr(-means / deviations)
+    return energies * inside.prod(axis=1) / np.linalg.inv(grams)[:, 0, 0]
 
 
 @kernel
@@ -64,11 +77,11 @@ def _overlap(means, shapes, i, j):
 
 
 @kernel
-def _fill_grams(part, parts, starts, owners, across, means, shapes, grams):
+def _fill_grams(part, parts, starts, owners, height, width, means, shapes, grams):
     """Fill `grams` [N, 1 + K, 1 + K] with the overlaps of each Gaussian and the K that overlap it most.
 
-    `shapes` [N, 4] holds the covariances (xx, xy, yy) and the products of scales. Where there are fewer neighbours, or
-    the mean lies outside the canvas, rows of the identity stand in.
+    `shapes` [N, 4] holds the covariances (xx, xy, yy) and the products of scales. Where there are fewer
+    neighbours, rows of the identity stand in.
     """
     gaussians = len(means)
     neighbors = grams.shape[1] - 1
@@ -77,27 +90,24 @@ def _fill_grams(part, parts, starts, owners, across, means, shapes, grams):
     for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
         chosen[0] = i
         found = 0
-        column = math.floor(means[i, 0] / LANES)
-        row = math.floor(means[i, 1] / TILE_ROWS)
-        if 0 <= column < across and 0 <= row < (len(starts) - 1) // across:
-            tile = row * across + column
-            for k in range(starts[tile], starts[tile + 1]):
-                j = owners[k]
-                if j == i:
-                    continue
-                overlap = _overlap(means, shapes, i, j)
-                # Insert into the list of the largest, kept in falling order.
-                place = found
-                while place > 0 and overlaps[place] < overlap:
-                    place -= 1
-                if place == neighbors:
-                    continue
-                found = min(found + 1, neighbors)
-                for m in range(found, place + 1, -1):
-                    overlaps[m] = overlaps[m - 1]
-                    chosen[m] = chosen[m - 1]
-                overlaps[place + 1] = overlap
-                chosen[place + 1] = j
+        tile = tile_at(means[i, 0], means[i, 1], height, width)
+        for k in range(starts[tile], starts[tile + 1]):
+            j = owners[k]
+            if j == i:
+                continue
+            overlap = _overlap(means, shapes, i, j)
+            # Insert into the list of the largest, kept in falling order.
+            place = found
+            while place > 0 and overlaps[place] < overlap:
+                place -= 1
+            if place == neighbors:
+                continue
+            found = min(found + 1, neighbors)
+            for m in range(found, place + 1, -1):
+                overlaps[m] = overlaps[m - 1]
+                chosen[m] = chosen[m - 1]
+            overlaps[place + 1] = overlap
+            chosen[place + 1] = j
         for a in range(1 + neighbors):
             grams[i, a, a] = 1
         for a in range(1 + found):

@@ -64,13 +64,48 @@ def test_one_of_two_equal_gaussians_is_missed_less_than_a_faint_one():
     assert costs.argmax() == 2
 
 
-def test_gaussians_outside_the_canvas_have_costs_too():
-    costs = removal_costs(
-        np.array([[-50, 20], [20, 500]], np.float32),
-        np.ones((2, 2), np.float32),
-        np.zeros(2, np.float32),
-        np.ones((2, 1), np.float32),
-        60,
-        80,
-    )
-    np.testing.assert_allclose(costs, np.pi, rtol=2e-3)
+def test_the_nearest_of_many_are_the_neighbours():
+    """As by all overlaps, of which the eight largest are kept; more Gaussians than one thread takes."""
+    height, width = 100, 140
+    means, scales, rotations, colors = random_scene(600, height, width)
+    cos, sin = np.cos(rotations, dtype=float), np.sin(rotations, dtype=float)
+    axes = np.stack([np.stack([cos, sin], 1), np.stack([-sin, cos], 1)], 1)
+    covariances = np.einsum("nki,nk,nkj->nij", axes, scales.astype(float) ** 2, axes)
+    sums = covariances[:, None] + covariances[None]
+    offsets = means[:, None].astype(float) - means[None]
+    squares = np.einsum("nmi,nmij,nmj->nm", offsets, np.linalg.inv(sums), offsets)
+    areas = scales.astype(float).prod(axis=1)
+    overlaps = 2 * np.sqrt(areas[:, None] * areas / np.linalg.det(sums)) * np.exp(-squares / 2)
+    expected = []
+    for i in range(600):
+        group = np.argsort(-overlaps[i])[:9]
+        assert group[0] == i
+        inverse = np.linalg.inv(overlaps[np.ix_(group, group)] + 1e-3 * np.eye(9))
+        expected.append(np.pi * areas[i] * (colors[i].astype(float) ** 2).sum() / inverse[0, 0])
+    costs = removal_costs(means, scales, rotations, colors, height, width)
+    # Neighbours are sought among those that reach the tile of the mean, so that a few are missed.
+    ratios = np.sort(costs / expected)
+    np.testing.assert_allclose(ratios[30:-30], 1, atol=0.05)
+
+
+def test_what_lies_outside_the_canvas_is_not_missed():
+    means = np.array([[-50, 20], [20, 500], [0, 30], [30, 30]], np.float32)
+    scales = np.full((4, 2), 3, np.float32)
+    costs = removal_costs(means, scales, np.zeros(4, np.float32), np.ones((4, 1), np.float32), 60, 80)
+    np.testing.assert_allclose(costs / (9 * np.pi), [0, 0, 0.5, 1], atol=2e-3)
+
+
+def test_needles_that_nearly_coincide_have_sensible_costs():
+    means = np.array([[40, 30], [40.01, 30]], np.float32)
+    for scales in ((300, 0.4), (1500, 0.35)):
+        for rotation in np.linspace(0, 3, 13):
+            costs = removal_costs(
+                means,
+                np.full((2, 2), scales, np.float32),
+                np.full(2, rotation, np.float32),
+                np.ones((2, 1), np.float32),
+                60,
+                80,
+            )
+            assert (costs >= 0).all()
+            assert (costs < 0.1 * np.pi * np.prod(scales)).all()
