@@ -34,7 +34,7 @@ class FitOptions(TypedDict, total=False):
     max_seconds: float | None
     seed: int
     device: str
-    callback: "Callable[[FitState], object] | None"
+    callback: "Callable[[FitState], bool | None] | None"
 
 
 def encode(image: "ImageLike", *, profile: str = "half", **options: Unpack[FitOptions]) -> bytes:
@@ -65,30 +65,33 @@ def fit(
     max_seconds: float | None = None,
     seed: int = 0,
     device: str = "auto",
-    callback: "Callable[[FitState], object] | None" = None,
+    callback: "Callable[[FitState], bool | None] | None" = None,
 ) -> Splats:
     """Fit Gaussians to a picture, without any quantisation.
 
     Args:
         image: as in `encode`.
-        n_gaussians: number of Gaussians; by default one per 200 pixels, at least 100 and at most one per pixel.
+        n_gaussians: number of Gaussians at most; by default one per 200 pixels, at least 100 and at most one per pixel.
         effort: 1 (quick) to 9 (thorough).
         loss: "l2", the squared error; "l1", the absolute error; or a mix with SSIM: "l1+ssim:0.2" is 0.8 times the
             absolute error plus 0.2 times (1 - SSIM). All but "l2" without weights take several times as long.
         weights: how much each pixel counts: an image of the same size, such as a mask; its mean over channels.
-        max_seconds: time to be done in, at a loss of quality if the effort would take longer. The outcome then depends
-            on the machine.
+        max_seconds: time for the optimisation, at a loss of quality if the effort would take longer. Compiling the
+            kernels, once after installation, does not count, and a step that is under way is finished. The outcome
+            then depends on the machine.
         seed: equal inputs, options and seeds give equal results on one device.
         device: "cpu", "cuda" or "auto", which takes the best there is.
-        callback: called with a `FitState` after every step; where it returns something true, the fit ends with what
-            there is.
+        callback: called with a `FitState` after every step; where it returns True, the fit ends with what there is.
+
+    Returns:
+        At most `n_gaussians` Gaussians on the canvas of the picture.
 
     Raises:
         ImageError, OSError, ValueError: as in `encode`.
     """
     from .fitting.growth import grow
     from .fitting.loss import Loss, Objective
-    from .fitting.schedule import EFFORTS
+    from .fitting.schedule import EFFORTS, Schedule
 
     if effort not in EFFORTS:
         raise ValueError(f"effort must be a whole number from {min(EFFORTS)} to {max(EFFORTS)}, got {effort!r}")
@@ -109,32 +112,40 @@ def fit(
         n_gaussians = max(pixels // 200, min(pixels, 100))
     emphasis = None if weights is None else _load_weights(weights, height, width)
     plain = kind == Loss() and emphasis is None
+    objective = None if plain else Objective(kind, planes, emphasis, device)
+    if max_seconds is not None:
+        # Kernels that are compiled for the first time would use it up.
+        grow(np.zeros((len(planes), 8, 8), np.float32), 2, Schedule(steps=2, stages=1), device=device)
     return grow(
         planes,
         n_gaussians,
         EFFORTS[effort],
         seed=seed,
         device=device,
-        objective=None if plain else Objective(kind, planes, emphasis, device),
-        weights=emphasis,
+        objective=objective,
         max_seconds=max_seconds,
         callback=callback,
     )
 
 
 def _load_weights(weights: "ImageLike", height: int, width: int) -> NDArray[np.float32]:
-    """Weights [height, width] from any image of that size.
+    """Weights [height, width] from any image of that size, or an array of booleans; the largest becomes 1.
 
     Raises:
-        ImageError: the size is another, or no weight is above 0.
+        ImageError: the image cannot be read, its size is another, or no weight is above 0.
     """
-    mask = load_image(weights).mean(axis=0)
+    if isinstance(weights, np.ndarray) and weights.dtype == bool:
+        weights = weights.astype(np.float32)
+    try:
+        mask = load_image(weights).mean(axis=0)
+    except ImageError as error:
+        raise ImageError(f"weights: {error}") from error
     if mask.shape != (height, width):
         size = f"{mask.shape[1]}x{mask.shape[0]}"
         raise ImageError(f"{source_name(weights)}: weights are {size} pixels, the picture is {width}x{height}")
     if not mask.max() > 0:
         raise ImageError(f"{source_name(weights)}: no weight is above 0")
-    return mask
+    return mask / mask.max()
 
 
 def to_bytes(splats: Splats) -> bytes:

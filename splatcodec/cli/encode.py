@@ -14,7 +14,7 @@ from splatkernels import resolve_device
 from ..container import PROFILES
 from ..encoder import DEFAULT_EFFORT
 from ..files import STANDARD_STREAM, output
-from .options import input_source, natural_number, positive_float, positive_int, print_json
+from .options import input_source, loss_name, natural_number, positive_float, positive_int, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,12 +49,16 @@ def add_parser(subparsers) -> None:
     )
     parser.add_argument(
         "--loss",
+        type=loss_name,
         metavar="LOSS",
         default="l2",
-        help="what to minimise: l2, l1, or a mix with SSIM such as l1+ssim:0.2 (default: %(default)s)",
+        help="what to minimise: l2, l1, or a mix with SSIM at a weight of up to 1, such as l1+ssim:0.2; "
+        "all but l2 are several times slower (default: %(default)s)",
     )
     parser.add_argument(
-        "--weights", metavar="MASK", help="picture of the same size: how much each pixel counts (default: all the same)"
+        "--weights",
+        metavar="MASK",
+        help="picture of the same size, or -: how much each pixel counts (default: all the same)",
     )
     parser.add_argument(
         "--max-seconds", type=positive_float, metavar="S", help="spend at most so long on fitting (default: no limit)"
@@ -95,9 +99,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.json and arguments.output == STANDARD_STREAM:
         arguments.parser.error("--json and output to - both need standard output")
-    paths = arguments.input, arguments.output
-    if all(os.path.isfile(path) for path in paths) and os.path.samefile(*paths):
-        arguments.parser.error("IN and OUT are the same file")
+    if arguments.input == arguments.weights == STANDARD_STREAM:
+        arguments.parser.error("IN and MASK cannot both be standard input")
+    for name, path in (("IN", arguments.input), ("MASK", arguments.weights)):
+        if path and all(map(os.path.isfile, (path, arguments.output))) and os.path.samefile(path, arguments.output):
+            arguments.parser.error(f"{name} and OUT are the same file")
     device = resolve_device(arguments.device)
     start = time.perf_counter()
     planes = load_image(input_source(arguments.input))
@@ -113,7 +119,7 @@ def run(arguments: argparse.Namespace) -> None:
             n_gaussians=arguments.gaussians,
             effort=arguments.effort,
             loss=arguments.loss,
-            weights=arguments.weights,
+            weights=None if arguments.weights is None else input_source(arguments.weights),
             max_seconds=arguments.max_seconds,
             profile=arguments.profile,
             seed=arguments.seed,
@@ -139,6 +145,7 @@ def run(arguments: argparse.Namespace) -> None:
         "seconds": round(seconds, 3),
         "profile": arguments.profile,
         "device": device,
+        "interrupted": interrupted(),
     }
     if arguments.json:
         print_json(result)
@@ -163,7 +170,9 @@ def _interrupts(arguments: argparse.Namespace) -> "Iterator[Callable[[], bool]]"
     if arguments.on_interrupt == "discard":
         yield lambda: False
         return
-    previous = signal.signal(signal.SIGINT, press)
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, press)
     try:
         yield lambda: pressed
     finally:

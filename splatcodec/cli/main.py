@@ -28,7 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_parser(subparsers)
     # Pillow's remarks on odd metadata are no faults of the picture.
     warnings.filterwarnings("ignore", module="PIL")
-    signal.signal(signal.SIGTERM, _terminate)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # Under nohup, a hang-up is to be ignored.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
     if sys.stderr is None:
         sys.stderr = io.StringIO()
     try:

@@ -38,6 +38,17 @@ def positive_float(text: str) -> float:
     return value
 
 
+def loss_name(text: str) -> str:
+    """A loss as `splatcodec.fit` takes it."""
+    from ..fitting.loss import Loss
+
+    try:
+        Loss.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
 def input_source(path: str) -> str | BinaryIO:
     """What to read for an input argument: the path, or standard input for "-"."""
     if path != STANDARD_STREAM:

@@ -32,6 +32,10 @@ _LARGEST_COLOR = 1.0
 _CUTOFF = 3.5
 # Part of the colour that would remove most energy: neighbours placed at the same time share in it.
 _INITIAL_AMPLITUDE = 0.7
+# Below this share of the largest weight, colours start smaller than would be best: they are guesses there.
+_LEAST_WEIGHT = 0.1
+# How often a fit in limited time waits for its device.
+_STEPS_BETWEEN_LOOKS = 16
 _BETA1, _BETA2 = 0.95, 0.99
 _RATES = Rates(means=0.15, scales=0.1, rotations=0.1, colors=0.02)
 
@@ -51,10 +55,11 @@ class FitState:
     squared_error: SupportsFloat
     """Mean squared error before the step, full scale 1; likewise."""
     n_gaussians: int
+    """At present; some more than wanted until half of the fit is done."""
     seconds: float
     """Since the fit began."""
     take: Callable[[], Splats] = field(repr=False)
-    """Copies the current Gaussians; to be called before the next step."""
+    """Copies the Gaussians as they are when it is called, as [N] rows on the canvas of the picture."""
 
     @property
     def psnr(self) -> float:
@@ -70,9 +75,8 @@ def grow(
     seed: int = 0,
     device: str = "cpu",
     objective: "Objective | None" = None,
-    weights: NDArray[np.float32] | None = None,
     max_seconds: float | None = None,
-    callback: Callable[[FitState], object] | None = None,
+    callback: Callable[[FitState], bool | None] | None = None,
 ) -> Splats:
     """Fit Gaussians to a picture so that the squared error, or any other loss, becomes small.
 
@@ -88,9 +92,15 @@ def grow(
             is limited.
         device: "cpu" or "cuda".
         objective: what to minimise; the squared error if None.
-        weights: [H, W], how much each pixel counts in `objective`, for the choice of Gaussians.
-        max_seconds: time to be done in; the schedule is followed faster if it would take longer.
-        callback: called after every step; where it returns something true, the fit ends with what there is.
+        max_seconds: time to be done in, but for what is under way then: a step, or placing a group. The schedule is
+            followed faster if it would take longer.
+        callback: called after every step; where it returns True, the fit ends with what there is.
+
+    Returns:
+        At most `n_gaussians` Gaussians.
+
+    Raises:
+        ValueError: the target or the gradient of the objective is not finite.
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
@@ -98,13 +108,13 @@ def grow(
     optimizer = _optimizer(target, device)
     size = np.array([[width, height]], np.float32)
     optimizer.append(size / 2, 0.6 * size, np.zeros(1, np.float32), 1.2 * target.mean(axis=(1, 2))[None])
-    emphasis = None if weights is None else weights / weights.max()
+    emphasis = None if objective is None else objective.weights
 
     def take() -> Splats:
         means, scales, rotations, colors = (part.copy() for part in _parameters(optimizer))
         return Splats(means, scales, rotations, colors, height, width)
 
-    progress, stage = 0.0, -1
+    progress, steps, stage = 0.0, float(schedule.steps), -1
     for step in range(schedule.steps):
         if schedule.stage(progress) > stage:
             stage = schedule.stage(progress)
@@ -113,11 +123,15 @@ def grow(
             _drop_least_missed(optimizer, max(relocated, len(optimizer) - wanted), emphasis)
             if wanted > len(optimizer):
                 _place(optimizer, wanted - len(optimizer), emphasis, rng)
-        loss, error = _step(optimizer, objective, _RATES.scaled(schedule.rate(progress)))
+        loss, error = _step(optimizer, objective, _RATES.scaled(schedule.rate(progress, steps)))
+        if max_seconds and step % _STEPS_BETWEEN_LOOKS == 0:
+            # A GPU may be far behind.
+            float(error)
         seconds = time.perf_counter() - start
         progress = max((step + 1) / schedule.steps, seconds / max_seconds if max_seconds else 0.0)
+        steps = (step + 1) / progress
         state = FitState(step + 1, schedule.steps, min(progress, 1.0), loss, error, len(optimizer), seconds, take)
-        if (callback is not None and callback(state)) or progress >= 1:
+        if (callback is not None and callback(state) is True) or progress >= 1:
             break
     _drop_least_missed(optimizer, len(optimizer) - n_gaussians, emphasis)
     _drop_invisible(optimizer)
@@ -168,11 +182,20 @@ def _drop_least_missed(optimizer: "Optimizer", count: int, emphasis: NDArray[np.
     means, scales, rotations, colors = _parameters(optimizer)
     costs = removal_costs(means, scales, rotations, colors, height, width)
     if emphasis is not None:
-        x, y = (np.clip(means, 0, (width - 1, height - 1))).astype(int).T
-        costs *= emphasis[y, x]
+        # Averaged over the mean and one deviation to each side: a mask may spare the middle of a Gaussian only.
+        axes = np.stack([np.cos(rotations), np.sin(rotations), -np.sin(rotations), np.cos(rotations)], axis=1)
+        along, across = scales[:, :1] * axes[:, :2], scales[:, 1:] * axes[:, 2:]
+        costs *= np.mean([_sample(emphasis, means + step) for step in (0, along, -along, across, -across)], axis=0)
     kept = np.ones(len(optimizer), bool)
     kept[np.argsort(costs, kind="stable")[:count]] = False
     optimizer.keep(kept)
+
+
+def _sample(weights: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weights [N] of the pixels at, or nearest to, the given points [N, 2]."""
+    height, width = weights.shape
+    x, y = np.clip(points, 0, (width - 1, height - 1)).astype(int).T
+    return weights[y, x]
 
 
 def _drop_invisible(optimizer: "Optimizer") -> None:
@@ -186,13 +209,18 @@ def _drop_invisible(optimizer: "Optimizer") -> None:
 def _place(optimizer: "Optimizer", count: int, emphasis: NDArray[np.float32] | None, rng: np.random.Generator) -> None:
     """Add up to `count` Gaussians where they remove most of the residual.
 
-    They are made slightly anisotropic in a random direction: at equal scales the rotation has no gradient.
+    With weights w, a Gaussian removes most of the residual times sqrt(w), at a colour that is larger by as much. All
+    are made slightly anisotropic in a random direction: at equal scales the rotation has no gradient.
     """
     residual = optimizer.target - optimizer.render()
     if emphasis is not None:
-        residual *= emphasis
+        residual *= np.sqrt(emphasis)
     proposals = propose(residual, count)
+    colors = proposals.colors
+    if emphasis is not None:
+        gains = np.sqrt(np.maximum(_sample(emphasis, proposals.means), _LEAST_WEIGHT))
+        colors = (colors / gains[:, None]).astype(np.float32)
     found = len(proposals.scales)
     scales = proposals.scales[:, None] * np.exp(rng.normal(0, 0.02, (found, 2)))
     rotations = rng.uniform(0, np.pi, found)
-    optimizer.append(proposals.means, scales, rotations, _INITIAL_AMPLITUDE * proposals.colors)
+    optimizer.append(proposals.means, scales, rotations, _INITIAL_AMPLITUDE * colors)

@@ -31,9 +31,9 @@ class Loss:
         Raises:
             ValueError: the text is none of these, or the weight lies outside 0 to 1.
         """
-        match = re.fullmatch(r"(l1|l2)(\+ssim(:(\d*\.?\d+))?)?", text)
+        match = re.fullmatch(r"(l1|l2)(\+ssim(:([0-9]*\.?[0-9]+))?)?", text)
         if match is None:
-            raise ValueError(f"loss must be l2, l1, l2+ssim:WEIGHT or l1+ssim:WEIGHT, got {text!r}")
+            raise ValueError(f"loss must be l2 or l1, alone or followed by +ssim or +ssim:WEIGHT, got {text!r}")
         weight = float(match[4] or 0.2) if match[2] else 0.0
         if weight > 1:
             raise ValueError(f"the weight of SSIM must lie between 0 and 1, got {text!r}")
@@ -54,7 +54,8 @@ class Objective:
     Args:
         loss: which one.
         target: [C, H, W] float32, full scale 1.
-        weights: [H, W], how much each pixel counts, >= 0 and not all 0; all count the same if None.
+        weights: [H, W], how much each pixel counts, from 0 to 1 and not all 0; all count the same if None.
+        device: where images will be.
 
     Raises:
         ValueError: SSIM is asked for in a picture smaller than its window.
@@ -67,9 +68,10 @@ class Objective:
 
         if loss.ssim > 0 and min(target.shape[1:]) < _WINDOW:
             raise ValueError(f"SSIM needs a picture of at least {_WINDOW}x{_WINDOW} pixels")
+        self.weights = weights
         self._loss = loss
         self._target = torch.tensor(target, device=device)
-        share = np.ones(target.shape[1:], np.float32) if weights is None else weights / weights.mean()
+        share = np.ones(target.shape[1:]) if weights is None else weights / weights.mean(dtype=np.float64)
         self._weights = torch.tensor(share, dtype=torch.float32, device=device)
 
     def evaluate(self, image: "NDArray[np.float32] | Tensor") -> Evaluated:
@@ -77,8 +79,10 @@ class Objective:
         import torch
 
         variable = torch.as_tensor(image).detach().requires_grad_()
-        loss = self(variable)
-        (gradient,) = torch.autograd.grad(loss, variable)
+        # In ten bits, variances would drown in the rounding of squares; without an order, no two fits would be equal.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False, deterministic=True):
+            loss = self(variable)
+            (gradient,) = torch.autograd.grad(loss, variable)
         gradient *= gradient.numel()
         error = ((variable.detach() - self._target) ** 2).mean()
         return Evaluated(loss.detach(), error, gradient.numpy() if isinstance(image, np.ndarray) else gradient)

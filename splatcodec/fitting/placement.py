@@ -97,7 +97,8 @@ def _rung(scale: float, planes: NDArray[np.float32], step: int) -> _Rung:
 def propose(residual: NDArray[np.float32], count: int) -> Proposals:
     """Up to `count` Gaussians that together remove much of `residual` [C, H, W]."""
     planes, step = residual, 1
-    with ThreadPoolExecutor(get_num_threads()) as pool:
+    # More would hold many copies of a large picture at once.
+    with ThreadPoolExecutor(min(4, get_num_threads())) as pool:
         rungs = []
         for scale in _LADDER:
             while scale > 3 * step and min(planes.shape[1:]) > 1:

@@ -14,7 +14,7 @@ class Schedule:
     """
 
     steps: int
-    """Optimisation steps in all."""
+    """Optimisation steps in all, if there is time for them."""
     stages: int
     """Times that Gaussians are added."""
     settling: float = 0.5
@@ -34,12 +34,12 @@ class Schedule:
             return wanted
         return math.ceil(wanted * (1 + self.surplus) * (stage + 1) / self.stages)
 
-    def rate(self, progress: float) -> float:
-        """Factor on the learning rates.
+    def rate(self, progress: float, steps: float) -> float:
+        """Factor on the learning rates of a fit that is going to take so many steps.
 
         Long fits go more slowly: at full rates a Gaussian wanders, by the square root of the number of steps.
         """
-        highest = min(1.0, math.sqrt(_STEPS_AT_FULL_RATES / self.steps))
+        highest = min(1.0, math.sqrt(_STEPS_AT_FULL_RATES / steps))
         settled = max(0.0, 1 - (1 - progress) / self.settling)
         return highest * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * settled)))
 

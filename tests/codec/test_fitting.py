@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import splatcodec
+from splatcodec.fitting import growth
 from splatcodec.fitting.growth import grow
 from splatcodec.fitting.placement import propose
 from splatcodec.fitting.schedule import EFFORTS, Schedule
@@ -39,7 +40,7 @@ def test_any_size_encodes_and_decodes(shape):
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
-def test_flat_colour_takes_few_gaussians(value):
+def test_flat_colour_stays_flat(value):
     pixels = np.full((48, 64, 3), value, np.uint8)
     data = splatcodec.encode(pixels, effort=2)
     assert np.abs(splatcodec.decode(data).astype(int) - value).max() <= 2
@@ -98,14 +99,18 @@ def test_a_schedule_grows_beyond_what_is_wanted_and_settles(stages):
     counts = [schedule.gaussians(stage, 100) for stage in range(stages + 1)]
     assert counts[:-1] == sorted(counts[:-1])
     assert counts[-2:] == [130, 100]
-    rates = [schedule.rate(step / 1000) for step in range(1000)]
+    rates = [schedule.rate(step / 1000, 1000) for step in range(1000)]
     assert set(rates[:500]) == {1.0}
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < 0.03
 
 
 def test_longer_fits_go_more_slowly():
-    assert Schedule(steps=4000, stages=4).rate(0) == 0.5
+    assert Schedule(steps=4000, stages=4).rate(0, 4000) == 0.5
+
+
+def test_steps_that_there_is_no_time_for_do_not_slow_down_the_others():
+    assert Schedule(steps=4000, stages=4).rate(0, 300.5) == 1
 
 
 def test_the_current_gaussians_can_be_taken_and_stay_as_they_are(picture):
@@ -125,9 +130,22 @@ def test_the_current_gaussians_can_be_taken_and_stay_as_they_are(picture):
 @pytest.mark.parametrize("step", [1, 70])
 def test_a_callback_can_end_the_fit(picture, step):
     """Also while there are more Gaussians than wanted."""
-    splats = splatcodec.fit(picture, n_gaussians=20, effort=1, callback=lambda state: state.step == step)
+    states = []
+
+    def stop(state):
+        states.append(state)
+        return state.step == step
+
+    splats = splatcodec.fit(picture, n_gaussians=20, effort=1, callback=stop)
+    assert states[-1].step == step
     assert 1 <= len(splats) <= 20
-    assert psnr_of(splats, load_image(picture)) > 8
+    assert psnr_of(splats, load_image(picture)) > states[-1].psnr - 2
+
+
+def test_other_values_of_a_callback_do_not_end_the_fit(picture):
+    states = []
+    splatcodec.fit(picture, n_gaussians=20, effort=1, callback=lambda state: states.append(state) or 1)
+    assert len(states) == EFFORTS[1].steps
 
 
 def test_a_fit_ends_in_time_with_all_its_gaussians(picture):
@@ -138,6 +156,17 @@ def test_a_fit_ends_in_time_with_all_its_gaussians(picture):
     assert states[-1].progress == 1
     assert len(splats) == 200
     assert psnr_of(splats, load_image(picture)) > 30
+
+
+def test_stages_may_be_jumped_over(picture, monkeypatch):
+    """One step, and then it is time to settle."""
+    clock = iter([0.0, 0.1, 7.0, *np.linspace(7.1, 10, 20), 11])
+    monkeypatch.setattr(growth.time, "perf_counter", lambda: next(clock))
+    states = []
+    splats = grow(load_image(picture), 20, EFFORTS[9], max_seconds=10, callback=states.append)
+    assert [state.n_gaussians for state in states[:3]] == [3, 3, 20]
+    assert len(states) == 22
+    assert len(splats) == 20
 
 
 def test_no_time_at_all_still_gives_a_picture(picture):
