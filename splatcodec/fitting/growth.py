@@ -131,7 +131,8 @@ def grow(
         progress = max((step + 1) / schedule.steps, seconds / max_seconds if max_seconds else 0.0)
         steps = (step + 1) / progress
         state = FitState(step + 1, schedule.steps, min(progress, 1.0), loss, error, len(optimizer), seconds, take)
-        if (callback is not None and callback(state) is True) or progress >= 1:
+        stop = callback(state) if callback is not None else None
+        if (isinstance(stop, bool | np.bool_) and stop) or progress >= 1:
             break
     _drop_least_missed(optimizer, len(optimizer) - n_gaussians, emphasis)
     _drop_invisible(optimizer)

@@ -134,7 +134,7 @@ def test_a_callback_can_end_the_fit(picture, step):
 
     def stop(state):
         states.append(state)
-        return state.step == step
+        return np.bool_(state.step == step)
 
     splats = splatcodec.fit(picture, n_gaussians=20, effort=1, callback=stop)
     assert states[-1].step == step
