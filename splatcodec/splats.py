@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from splatkernels.geometry import Viewport, check_gaussians
+from splatkernels.geometry import Viewport, check_gaussians, covariances
 
 _ZOOM_LIMITS = (1e-6, 1e6)
 
@@ -130,14 +130,11 @@ class Splats:
 
     def _stretched(self, factor: float) -> "Splats":
         """The picture with its height multiplied by `factor`."""
-        cos, sin = np.cos(self.rotations, dtype=np.float64), np.sin(self.rotations, dtype=np.float64)
-        variances = self.scales.astype(np.float64) ** 2
-        xx = cos**2 * variances[:, 0] + sin**2 * variances[:, 1]
-        yy = (sin**2 * variances[:, 0] + cos**2 * variances[:, 1]) * factor**2
-        xy = cos * sin * (variances[:, 0] - variances[:, 1]) * factor
+        xx, xy, yy = covariances(self.scales, self.rotations)
+        xy, yy = xy * factor, yy * factor**2
         # The larger eigenvalue of [[xx, xy], [xy, yy]]; the smaller from the determinant, which keeps needles thin.
         larger = 0.5 * (xx + yy) + np.hypot(0.5 * (xx - yy), xy)
-        smaller = variances.prod(axis=1) * factor**2 / larger
+        smaller = self.scales.prod(axis=1, dtype=np.float64) ** 2 * factor**2 / larger
         return replace(
             self,
             means=self.means * np.array([1, factor], np.float32),

@@ -18,6 +18,9 @@ from .jit import kernel
 from .threads import run
 from .tiles import Tiles, sort_into_tiles
 
+Gaussians = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+"""Means [N, 2] and scales [N, 2] in pixels, rotations [N] in radians, colors [N, C]."""
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -136,6 +139,11 @@ class FrameAdam:
     def colors(self) -> NDArray[np.float32]:
         """[N, C]."""
         return self._parameters[:, 5:]
+
+    @property
+    def gaussians(self) -> Gaussians:
+        """Means, scales, rotations and colors, as above."""
+        return self.means, self.scales, self.rotations, self.colors
 
     def append(
         self,

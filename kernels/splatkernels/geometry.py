@@ -63,6 +63,22 @@ def output_scales(scales: NDArray[np.float32], zoom: float) -> tuple[NDArray[np.
     return widened, np.prod(zoomed / widened, axis=1)
 
 
+def covariances(
+    scales: NDArray[np.float32], rotations: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Covariances xx, xy and yy, [N] each, in float64: in float32 the determinants of long thin ones cancel.
+
+    Args:
+        scales: [N, 2] pixels.
+        rotations: [N] radians.
+    """
+    cos, sin = np.cos(rotations, dtype=np.float64), np.sin(rotations, dtype=np.float64)
+    along, across = scales.T.astype(np.float64) ** 2
+    xx = cos**2 * along + sin**2 * across
+    yy = sin**2 * along + cos**2 * across
+    return xx, cos * sin * (along - across), yy
+
+
 def parameter_gradients(
     sums: NDArray[np.float32],
     scales: NDArray[np.float32],

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import gpu, triton_update
-from .adam import Rates, check_image_gradient
+from .adam import Gaussians, Rates, check_image_gradient
 from .geometry import MOST_PAIRS
 
 # Pairs to make room for, per pair at the time: a sort takes time for room that is not used, too.
@@ -103,22 +103,29 @@ class GpuFrameAdam:
     @property
     def means(self) -> NDArray[np.float32]:
         """[N, 2] pixels."""
-        return self._fetch()[:, :2]
+        return self.gaussians[0]
 
     @property
     def scales(self) -> NDArray[np.float32]:
         """[N, 2] pixels."""
-        return np.exp(self._fetch()[:, 2:4])
+        return self.gaussians[1]
 
     @property
     def rotations(self) -> NDArray[np.float32]:
         """[N] radians."""
-        return self._fetch()[:, 4]
+        return self.gaussians[2]
 
     @property
     def colors(self) -> NDArray[np.float32]:
         """[N, C]."""
-        return self._fetch()[:, 5:]
+        return self.gaussians[3]
+
+    @property
+    def gaussians(self) -> Gaussians:
+        """Means, scales, rotations and colors, as above, copied from the device at once."""
+        self.settle()
+        table = self._parameters.cpu().numpy()
+        return table[:, :2], np.exp(table[:, 2:4]), table[:, 4], table[:, 5:]
 
     def append(
         self,
@@ -213,10 +220,6 @@ class GpuFrameAdam:
                     pending.fail(failure)
                 self._pending = []
                 raise
-
-    def _fetch(self) -> NDArray[np.float32]:
-        self.settle()
-        return self._parameters.cpu().numpy()
 
     def _start_over(self) -> None:
         """Forget the buffers' capacity and the graph: the Gaussians are others, or have outgrown them."""

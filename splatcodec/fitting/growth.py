@@ -111,7 +111,7 @@ def grow(
     emphasis = None if objective is None else objective.weights
 
     def take() -> Splats:
-        means, scales, rotations, colors = (part.copy() for part in _parameters(optimizer))
+        means, scales, rotations, colors = (part.copy() for part in optimizer.gaussians)
         return Splats(means, scales, rotations, colors, height, width)
 
     progress, steps, stage = 0.0, float(schedule.steps), -1
@@ -137,10 +137,6 @@ def grow(
     _drop_least_missed(optimizer, len(optimizer) - n_gaussians, emphasis)
     _drop_invisible(optimizer)
     return take()
-
-
-def _parameters(optimizer: "Optimizer") -> tuple[NDArray[np.float32], ...]:
-    return optimizer.means, optimizer.scales, optimizer.rotations, optimizer.colors
 
 
 def _optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
@@ -180,7 +176,7 @@ def _drop_least_missed(optimizer: "Optimizer", count: int, emphasis: NDArray[np.
     if count <= 0:
         return
     height, width = optimizer.target.shape[1:]
-    means, scales, rotations, colors = _parameters(optimizer)
+    means, scales, rotations, colors = optimizer.gaussians
     costs = removal_costs(means, scales, rotations, colors, height, width)
     if emphasis is not None:
         # Averaged over the mean and one deviation to each side: a mask may spare the middle of a Gaussian only.

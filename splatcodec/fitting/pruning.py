@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from splatkernels.geometry import covariances
 from splatkernels.jit import kernel
 from splatkernels.threads import run
 from splatkernels.tiles import sort_into_tiles, tile_at
@@ -47,11 +48,8 @@ def removal_costs(
         Costs [N], summed over pixels and channels.
     """
     tiles = sort_into_tiles(means, scales, rotations, height, width, 0.0, 0.0, 1.0, _REACH)
-    # In float64: determinants of the sums of long thin covariances cancel.
-    cos, sin = np.cos(rotations, dtype=np.float64), np.sin(rotations, dtype=np.float64)
-    long, short = scales.T.astype(np.float64) ** 2
-    xx, yy = cos**2 * long + sin**2 * short, sin**2 * long + cos**2 * short
-    shapes = np.stack([xx, cos * sin * (long - short), yy, np.sqrt(long * short)], axis=1)
+    xx, xy, yy = covariances(scales, rotations)
+    shapes = np.stack([xx, xy, yy, scales.prod(axis=1, dtype=np.float64)], axis=1)
     grams = np.zeros((len(means), 1 + _NEIGHBORS, 1 + _NEIGHBORS))
     run(_fill_grams, len(means) // 256, tiles.starts, tiles.owners, height, width, means, shapes, grams)
     diagonal = np.arange(1 + _NEIGHBORS)

@@ -18,10 +18,6 @@ def optimizer_of(scene, target, **options) -> FrameAdam:
     return optimizer
 
 
-def parameters_of(optimizer):
-    return optimizer.means, optimizer.scales, optimizer.rotations, optimizer.colors
-
-
 def expected_steps(scene, target, steps, beta1=0.9, beta2=0.99):
     """Adam on means along the axes in units of the scales, log-scales, rotation and colours, in float64."""
     means, scales, rotations, colors = (array.astype(np.float64) for array in scene.gaussians)
@@ -52,7 +48,7 @@ def test_steps_are_adam_in_the_gaussians_own_frame():
     optimizer = optimizer_of(scene, target)
     for _ in range(3):
         optimizer.step(RATES)
-    for ours, expected in zip(parameters_of(optimizer), expected_steps(scene, target, 3), strict=True):
+    for ours, expected in zip(optimizer.gaussians, expected_steps(scene, target, 3), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -90,7 +86,7 @@ def test_a_step_along_the_residual_is_the_step_that_reduces_the_squared_error():
     for _ in range(3):
         fused.step(RATES)
         separate.step_along(lambda image: image - target, RATES)
-    for one, other in zip(parameters_of(fused), parameters_of(separate), strict=True):
+    for one, other in zip(fused.gaussians, separate.gaussians, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 

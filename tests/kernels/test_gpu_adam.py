@@ -28,12 +28,8 @@ def target_of(channels: int, height: int, width: int) -> np.ndarray:
     return np.random.default_rng(2).uniform(0, 1, (channels, height, width)).astype(np.float32)
 
 
-def fitted(optimizer):
-    return optimizer.means, optimizer.scales, optimizer.rotations, optimizer.colors
-
-
 def assert_same(ours, twin):
-    for actual, expected in zip(fitted(ours), fitted(twin), strict=True):
+    for actual, expected in zip(ours.gaussians, twin.gaussians, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-5)
 
 
@@ -121,7 +117,7 @@ def test_steps_without_room_are_repeated(monkeypatch):
         capacities.append(tight._capacity)
     assert [float(error) for error in errors] == expected
     assert tight._capacity > capacities[0]
-    for actual, wanted in zip(fitted(tight), fitted(roomy), strict=True):
+    for actual, wanted in zip(tight.gaussians, roomy.gaussians, strict=True):
         np.testing.assert_array_equal(actual, wanted)
 
 
@@ -174,5 +170,5 @@ def test_replayed_steps_are_those_run_one_by_one():
         eager.step(rates)
     assert replayed._graph is not None
     assert eager._graph is None
-    for actual, expected in zip(fitted(replayed), fitted(eager), strict=True):
+    for actual, expected in zip(replayed.gaussians, eager.gaussians, strict=True):
         np.testing.assert_array_equal(actual, expected)
