@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .image import ImageLike
 
 DEFAULT_EFFORT = 5
+DEFAULT_PROFILE = "half"
 
 
 class FitOptions(TypedDict, total=False):
@@ -37,7 +38,7 @@ class FitOptions(TypedDict, total=False):
     callback: "Callable[[FitState], bool | None] | None"
 
 
-def encode(image: "ImageLike", *, profile: str = "half", **options: Unpack[FitOptions]) -> bytes:
+def encode(image: "ImageLike", *, profile: str = DEFAULT_PROFILE, **options: Unpack[FitOptions]) -> bytes:
     """Encode a picture as the bytes of a .gsi file.
 
     Args:

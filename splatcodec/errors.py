@@ -7,3 +7,7 @@ class GsiError(ValueError):
 
 class ImageError(ValueError):
     """A picture cannot be read, written or encoded; the message names it and the fault."""
+
+
+class ResultsError(ValueError):
+    """A file of benchmark results is damaged or contradicts another; the message names the file and the row."""

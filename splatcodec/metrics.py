@@ -22,6 +22,8 @@ class Evaluation:
 
     psnr: float
     """Peak signal-to-noise ratio in dB over all samples; infinite for equal pictures."""
+    psnr_y: float
+    """The same of luma alone, as ITU-R BT.601 weighs red, green and blue."""
     ssim: float | None
     """Structural similarity, mean of the channels; None for pictures under 7 pixels high or wide."""
     ms_ssim: float | None
@@ -60,6 +62,7 @@ def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
         original, decoded = (_as_color(pixels) for pixels in (original, decoded))
     return Evaluation(
         psnr=psnr(original, decoded),
+        psnr_y=psnr_y(original, decoded),
         ssim=ssim(original, decoded),
         ms_ssim=ms_ssim(original, decoded),
         bytes=None if content is None else len(content),
@@ -67,30 +70,41 @@ def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
     )
 
 
-def psnr(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio in dB of two arrays of 8-bit samples; infinite if they are equal."""
+def psnr(reference: NDArray[np.number], image: NDArray[np.number]) -> float:
+    """Peak signal-to-noise ratio in dB of two arrays of samples up to 255; infinite if they are equal."""
     error = np.mean((reference.astype(np.float64) - image.astype(np.float64)) ** 2)
     return float(10 * np.log10(255**2 / error)) if error > 0 else float("inf")
 
 
+def psnr_y(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
+    """`psnr` of luma, which for grey pictures [H, W] is the picture itself; it is not rounded to 8 bits."""
+    return psnr(_luma(reference), _luma(image))
+
+
 def ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | None:
     """Structural similarity (Wang et al. 2004) as scikit-image computes it, mean of the channels."""
-    from skimage.metrics import structural_similarity
-
     if min(reference.shape[:2]) < 7:
         return None
+    from skimage.metrics import structural_similarity
+
     return float(structural_similarity(reference, image, channel_axis=2 if reference.ndim == 3 else None))
 
 
 def ms_ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | None:
     """Multi-scale structural similarity (Wang et al. 2003) as pytorch-msssim computes it, mean of the channels."""
+    if min(reference.shape[:2]) <= 160:
+        return None
     import torch
     from pytorch_msssim import ms_ssim as multiscale
 
-    if min(reference.shape[:2]) <= 160:
-        return None
-    planes = [torch.from_numpy(np.atleast_3d(pixels)).movedim(2, 0)[None].double() for pixels in (reference, image)]
+    planes = [
+        torch.from_numpy(np.atleast_3d(pixels).astype(np.float32)).movedim(2, 0)[None] for pixels in (reference, image)
+    ]
     return float(multiscale(*planes, data_range=255))
+
+
+def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.number]:
+    return pixels if pixels.ndim == 2 else pixels @ np.array([0.299, 0.587, 0.114])
 
 
 def _as_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

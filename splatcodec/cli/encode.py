@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from splatkernels import resolve_device
 
 from ..container import PROFILES
-from ..encoder import DEFAULT_EFFORT
+from ..encoder import DEFAULT_PROFILE
 from ..files import STANDARD_STREAM, output
-from .options import input_source, loss_name, natural_number, positive_float, positive_int, print_json
+from .options import add_effort, input_source, loss_name, natural_number, positive_float, positive_int, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,15 +38,7 @@ def add_parser(subparsers) -> None:
         metavar="GAUSSIANS",
         help="number of Gaussians at most (default: one per 200 pixels, at least 100)",
     )
-    parser.add_argument(
-        "-e",
-        "--effort",
-        type=int,
-        choices=range(1, 10),
-        metavar="EFFORT",
-        default=DEFAULT_EFFORT,
-        help="1 (quick) to 9 (thorough) (default: %(default)s)",
-    )
+    add_effort(parser)
     parser.add_argument(
         "--loss",
         type=loss_name,
@@ -72,7 +64,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument(
         "--profile",
         choices=list(PROFILES.values()),
-        default="half",
+        default=DEFAULT_PROFILE,
         help="how attributes are stored: half precision (default: %(default)s)",
     )
     parser.add_argument(

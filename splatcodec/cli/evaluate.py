@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json({"reference": arguments.reference, "file": arguments.file, **asdict(result)})
         return
-    print(f"PSNR     {result.psnr:.2f} dB")
+    print(f"PSNR     {result.psnr:.2f} dB, of luma {result.psnr_y:.2f} dB")
     print(f"SSIM     {_ratio(result.ssim)}")
     print(f"MS-SSIM  {_ratio(result.ms_ssim)}")
     print(f"rate     {result.bpp:.3f} bpp, {result.bytes} bytes")

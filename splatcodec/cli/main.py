@@ -8,10 +8,9 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from ..errors import GsiError, ImageError
-from . import decode, encode, evaluate, info
+from . import bench, compare, decode, encode, evaluate, info
 
-_COMMANDS = (encode, decode, info, evaluate)
+_COMMANDS = (encode, decode, info, evaluate, compare, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except (GsiError, ImageError, ValueError) as error:
+    except ValueError as error:
         return _fail(str(error))
     except BrokenPipeError:
         # Nobody reads any more; keep Python from complaining when it flushes standard output at exit.

@@ -6,6 +6,7 @@ import math
 import sys
 from typing import BinaryIO
 
+from ..encoder import DEFAULT_EFFORT
 from ..files import STANDARD_STREAM
 
 
@@ -64,3 +65,16 @@ def print_json(values: dict[str, object]) -> None:
         key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
     }
     print(json.dumps(finite))
+
+
+def add_effort(parser: argparse.ArgumentParser) -> None:
+    """The option of everything that fits Gaussians."""
+    parser.add_argument(
+        "-e",
+        "--effort",
+        type=int,
+        choices=range(1, 10),
+        metavar="EFFORT",
+        default=DEFAULT_EFFORT,
+        help="1 (quick) to 9 (thorough) (default: %(default)s)",
+    )

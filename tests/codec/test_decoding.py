@@ -104,7 +104,9 @@ def test_metrics_are_those_of_the_libraries():
     result = splatcodec.evaluate(original, noisy)
     assert result.psnr == pytest.approx(peak_signal_noise_ratio(original, noisy))
     assert result.ssim == pytest.approx(structural_similarity(original, noisy, channel_axis=2))
-    planes = [torch.tensor(pixels).permute(2, 0, 1)[None].double() for pixels in (original, noisy)]
+    lumas = [pixels @ [0.299, 0.587, 0.114] for pixels in (original, noisy)]
+    assert result.psnr_y == pytest.approx(peak_signal_noise_ratio(*lumas, data_range=255))
+    planes = [torch.tensor(pixels).permute(2, 0, 1)[None].float() for pixels in (original, noisy)]
     assert result.ms_ssim == pytest.approx(float(pytorch_msssim.ms_ssim(*planes, data_range=255)))
     assert result.bytes is None
     assert result.bpp is None

@@ -1,0 +1,50 @@
+"""Rate-distortion curves of splatcodec and its opponents on the 24 Kodak pictures, for publication.
+
+Usage: python benchmarks/rd_kodak.py DIRECTORY [--out DIR] [--resume]
+
+The same as `splatcodec bench` with fixed codecs and settings, one file at a time, and the commit noted. Writes
+benchmarks/results/DATE-rd-kodak.json, from which benchmarks/publish.py makes README's table and figure.
+"""
+
+import argparse
+import subprocess
+import time
+from pathlib import Path
+
+from splatcodec.rd import get_codec, sweep
+from splatcodec.rd.tables import POINTS, aligned, bd_rates, points
+
+ROOT = Path(__file__).parent.parent
+CODECS = ("gsi", "jpeg", "webp", "jpeg2000", "avif", "jpegxl")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Rate-distortion curves on the 24 Kodak pictures.")
+    parser.add_argument("directory", type=Path, help="where kodim01.png to kodim24.png are")
+    parser.add_argument("--out", type=Path, default=Path("rd-kodak"), help="for the files (default: %(default)s)")
+    parser.add_argument("--resume", action="store_true")
+    arguments = parser.parse_args()
+
+    results = sweep(
+        sorted(arguments.directory.glob("kodim*.png")),
+        [get_codec(name) for name in CODECS],
+        directory=arguments.out,
+        resume=arguments.resume,
+        about={"commit": git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "-uno") else "")},
+        callback=lambda progress: print(
+            f"{progress.done}/{progress.total} {progress.row.picture} {progress.row.codec} {progress.row.quality:g}, "
+            f"{progress.seconds_left:.0f} s left",
+            flush=True,
+        ),
+    )
+    results.to_json(ROOT / "benchmarks" / "results" / f"{time.strftime('%Y-%m-%d')}-rd-kodak.json")
+    print(aligned([POINTS, *points(results)]))
+    print(aligned(bd_rates(results)))
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

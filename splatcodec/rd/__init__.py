@@ -1,0 +1,28 @@
+"""Rate-distortion benchmarks: codecs are measured on pictures, and their curves compared.
+
+results = rd.sweep(["photo.png"], ["gsi", "avif"])
+print(results.bd_rate("avif")["gsi-half"].percent)
+results.plot("psnr").savefig("curves.png")
+"""
+
+from .codecs import BUILT_IN, Codec, Gsi, get_codec, parse_codecs
+from .curves import METRICS, BdRate, Curve, bd_rate
+from .results import MeanBdRate, Results, Row
+from .sweep import Progress, sweep
+
+__all__ = [
+    "BUILT_IN",
+    "METRICS",
+    "BdRate",
+    "Codec",
+    "Curve",
+    "Gsi",
+    "MeanBdRate",
+    "Progress",
+    "Results",
+    "Row",
+    "bd_rate",
+    "get_codec",
+    "parse_codecs",
+    "sweep",
+]

@@ -1,0 +1,306 @@
+"""Results of benchmarks: one row per picture, codec and quality, each under its own checksum."""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Self
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ResultsError
+from ..files import replacing
+from .curves import METRICS, BdRate, Curve, bd_rate, decibels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FORMAT = "splatcodec.rd"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file of one codec.
+
+    Metrics compare 8-bit samples and are None where they are infinite or undefined, or the codec failed.
+
+    Attributes:
+        picture: its name.
+        digest: hash of its samples.
+        width, height: its size in pixels.
+        codec, version: name and version of the codec.
+        quality: the setting of its knob.
+        bytes: length of the file.
+        bpp: bits of the file per pixel.
+        psnr: peak signal-to-noise ratio over all samples, in dB.
+        psnr_y: the same of BT.601 luma.
+        ssim, ms_ssim: structural similarity, up to 1.
+        encode_seconds, decode_seconds: time in a running process.
+        error: what went wrong, if anything.
+    """
+
+    picture: str
+    digest: str
+    width: int
+    height: int
+    codec: str
+    version: str
+    quality: float
+    bytes: int | None = None
+    bpp: float | None = None
+    psnr: float | None = None
+    psnr_y: float | None = None
+    ssim: float | None = None
+    ms_ssim: float | None = None
+    encode_seconds: float | None = None
+    decode_seconds: float | None = None
+    error: str | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What a row measures; equal keys stand for equal files."""
+        return self.picture, self.digest, self.codec, self.version, self.quality
+
+    def to_record(self) -> dict[str, object]:
+        """The fields and their checksum, for JSON."""
+        record = asdict(self)
+        return record | {"crc": _checksum(record)}
+
+    @classmethod
+    def from_record(cls, record: object) -> Self:
+        """The row of a record.
+
+        Raises:
+            ResultsError: the record is damaged.
+        """
+        if not isinstance(record, dict):
+            raise ResultsError("is no row")
+        values = {name: value for name, value in record.items() if name != "crc"}
+        if record.get("crc") != _checksum(values):
+            place = ", ".join(str(values.get(name, "?")) for name in ("picture", "codec", "quality"))
+            raise ResultsError(f"({place}) does not match its checksum")
+        if set(values) != {field.name for field in fields(cls)}:
+            raise ResultsError("has other fields than this version writes")
+        return cls(**values)
+
+
+def _checksum(record: Mapping[str, object]) -> str:
+    return f"{crc32(json.dumps(record, sort_keys=True).encode()):08x}"
+
+
+@dataclass(frozen=True)
+class MeanBdRate:
+    """Mean over pictures of their Bjontegaard delta rates.
+
+    Attributes:
+        percent: mean over the pictures with an overlap; NaN if there are none.
+        overlap: least overlap among them, 0 to 1.
+        pictures: each picture's own, those without overlap included.
+    """
+
+    percent: float
+    overlap: float
+    pictures: dict[str, BdRate]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The rows of one or more benchmarks.
+
+    Attributes:
+        rows: in the order of measurement.
+        runs: of each benchmark, its date, machine and whatever else is worth knowing.
+    """
+
+    rows: tuple[Row, ...]
+    runs: tuple[dict[str, str], ...] = ()
+
+    @property
+    def codecs(self) -> list[str]:
+        """Names of the codecs, in order of first appearance."""
+        return list(dict.fromkeys(row.codec for row in self.rows))
+
+    @property
+    def pictures(self) -> list[str]:
+        """Names of the pictures, in order of first appearance."""
+        return list(dict.fromkeys(row.picture for row in self.rows))
+
+    @property
+    def failures(self) -> list[Row]:
+        """Rows whose codec failed."""
+        return [row for row in self.rows if row.error is not None]
+
+    def of(self, codec: str) -> "Results":
+        """The rows of one codec.
+
+        Raises:
+            ValueError: there are none.
+        """
+        rows = tuple(row for row in self.rows if row.codec == codec)
+        if not rows:
+            raise ValueError(f"no results of {codec!r}, only of {', '.join(self.codecs)}")
+        return Results(rows, self.runs)
+
+    def renamed(self, codec: str, name: str) -> "Results":
+        """The same with a codec called `name`, as two versions of one codec need it before they are merged."""
+        return Results(tuple(replace(row, codec=name) if row.codec == codec else row for row in self.rows), self.runs)
+
+    def curve(self, codec: str, picture: str) -> Curve:
+        """The curve of a codec on one picture."""
+        rows = [row for row in self.of(codec).rows if row.picture == picture and row.error is None]
+        return _curve(codec, [[row] for row in rows])
+
+    def mean_curve(self, codec: str) -> Curve:
+        """The curve of a codec through the means over all pictures at each quality.
+
+        Qualities at which a picture is missing or failed are left out: their means would be of other pictures.
+        """
+        return _curve(codec, self.groups(codec))
+
+    def groups(self, codec: str) -> list[list[Row]]:
+        """The rows of a codec at each of its qualities, without those at which a picture is missing."""
+        groups: dict[float, list[Row]] = {}
+        for row in self.of(codec).rows:
+            if row.error is None:
+                groups.setdefault(row.quality, []).append(row)
+        return [group for group in groups.values() if len(group) == len(self.pictures)]
+
+    def bd_rate(
+        self, anchor: str, metric: str = "psnr", bpp_range: tuple[float, float] = (0.0, math.inf)
+    ) -> dict[str, MeanBdRate]:
+        """Bjontegaard delta rate of every other codec against an anchor: the mean of those of the single pictures.
+
+        Args:
+            anchor: the codec to compare to.
+            metric: one of `METRICS`.
+            bpp_range: only where the anchor's rate lies within, in bits per pixel.
+
+        Raises:
+            ValueError: there are no results of the anchor, or no such metric.
+        """
+        if metric not in METRICS:
+            raise ValueError(f"unknown metric {metric!r}, expected one of {', '.join(METRICS)}")
+        anchors = {picture: self.of(anchor).curve(anchor, picture) for picture in self.pictures}
+        means = {}
+        for codec in self.codecs:
+            if codec == anchor:
+                continue
+            own = self.of(codec)
+            single = {
+                picture: bd_rate(own.curve(codec, picture), anchors[picture], metric, bpp_range)
+                for picture in self.pictures
+            }
+            known = [rate for rate in single.values() if rate.overlap > 0]
+            percent = float(np.mean([rate.percent for rate in known])) if known else math.nan
+            means[codec] = MeanBdRate(percent, min((rate.overlap for rate in known), default=0.0), single)
+        return means
+
+    def plot(self, metric: str = "psnr", picture: str | None = None) -> "Figure":
+        """A figure of the mean curves of all codecs, or of those of one picture; save it with its `savefig`."""
+        from .plots import plot_curves
+
+        curves = [self.curve(codec, picture) if picture else self.mean_curve(codec) for codec in self.codecs]
+        count = len(self.pictures)
+        title = picture or (f"mean of {count} pictures" if count > 1 else self.pictures[0])
+        return plot_curves(curves, metric, title)
+
+    def merge(self, other: "Results") -> "Results":
+        """The rows of both; where both have measured the same file, the other's row, unless it is a failure.
+
+        Raises:
+            ResultsError: they hold different versions of a codec or pictures of equal names: rename one.
+        """
+        rows = {row.key: row for row in self.rows}
+        for row in other.rows:
+            if row.key not in rows or row.error is None:
+                rows[row.key] = row
+        versions: dict[str, str] = {}
+        digests: dict[str, str] = {}
+        for row in rows.values():
+            if versions.setdefault(row.codec, row.version) != row.version:
+                raise ResultsError(f"{row.codec} comes in two versions: {versions[row.codec]} and {row.version}")
+            if digests.setdefault(row.picture, row.digest) != row.digest:
+                raise ResultsError(f"two different pictures are called {row.picture}")
+        runs = (*self.runs, *(run for run in other.runs if run not in self.runs))
+        return Results(tuple(rows.values()), runs)
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Write all to a JSON file, one row a line.
+
+        If it is of one codec, CompressAI's plotting reads its mean curve from it: the file has CompressAI's "name" and
+        "results".
+        """
+        head: dict[str, object] = {"format": _FORMAT, "version": _VERSION, "runs": list(self.runs)}
+        if len(self.codecs) == 1:
+            means = _means(self.groups(self.codecs[0]))
+            finite = {name: list(values) for name, values in means.items() if np.isfinite(values).all()}
+            head |= {"name": self.codecs[0], "results": finite}
+        rows = ",\n".join(json.dumps(row.to_record()) for row in self.rows)
+        text = f'{json.dumps(head, indent=1)[:-2]},\n "rows": [\n{rows}\n]}}\n'
+        with replacing(path) as file:
+            file.write(text.encode())
+
+    @classmethod
+    def from_json(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ResultsError: it is no such file, or a row is damaged.
+            OSError: it cannot be read.
+        """
+        name = os.fspath(path)
+        with open(path, "rb") as file:
+            content = file.read()
+        try:
+            values = json.loads(content)
+        except ValueError as error:
+            raise ResultsError(f"{name}: is no JSON: {error}") from None
+        if not isinstance(values, dict) or values.get("format") != _FORMAT or not isinstance(values.get("rows"), list):
+            raise ResultsError(f"{name}: holds no results of splatcodec's benchmarks")
+        if values.get("version") != _VERSION:
+            raise ResultsError(f"{name}: is of version {values.get('version')}, this program reads {_VERSION}")
+        rows = []
+        for number, record in enumerate(values["rows"], 1):
+            try:
+                rows.append(Row.from_record(record))
+            except ResultsError as error:
+                raise ResultsError(f"{name}: row {number} {error}") from None
+        return cls(tuple(rows), tuple(values.get("runs", ())))
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the rows to a CSV file with a line of titles."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in self.rows)
+        with replacing(path) as file:
+            file.write(text.getvalue().encode())
+
+
+def _curve(codec: str, groups: Sequence[Sequence[Row]]) -> Curve:
+    """The curve through the means of groups of rows."""
+    means = _means(groups)
+    order = np.argsort(means["bpp"], kind="stable")
+    for metric in ("ssim", "ms-ssim"):
+        means[metric] = decibels(means[metric])
+    return Curve(codec, means["bpp"][order], {metric: means[metric][order] for metric in METRICS})
+
+
+def _means(groups: Sequence[Sequence[Row]]) -> dict[str, NDArray[np.float64]]:
+    """Means over each group of rows, NaN where a row lacks the value."""
+    names = ["bpp", *METRICS]
+    return {
+        name: np.array([np.mean([_number(row, name) for row in group]) for group in groups], np.float64)
+        for name in names
+    }
+
+
+def _number(row: Row, metric: str) -> float:
+    value = getattr(row, metric.replace("-", "_"))
+    return math.nan if value is None else value
