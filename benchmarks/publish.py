@@ -1,0 +1,179 @@
+"""Writes the figures that README and docs/ show, from the newest result files.
+
+Usage: python benchmarks/publish.py
+
+Each stands between two comments, <!-- NAME --> and <!-- /NAME -->, and is never typed; a test compares them. Also draws
+docs/rd-kodak.svg. Published curves come from benchmarks/anchors/kodak.json, with their sources.
+"""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+from splatcodec.rd import METRICS, Curve, Results, bd_rate
+from splatcodec.rd.curves import decibels
+from splatcodec.rd.plots import plot_curves
+from splatcodec.rd.tables import POINTS, points
+
+ROOT = Path(__file__).parent.parent
+OWN = "gsi-half"
+TITLES = {"jpeg": "JPEG", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF", "jpegxl": "JPEG XL"}
+RANGE = (0.1, 0.5)
+"""Rates of the opponent, in bpp, at which BD-rates are compared."""
+SHOWN = ("vtm", "av1", "cool-chic-5.0", "gaussianimage")
+"""Published curves in the figure."""
+
+
+def main() -> None:
+    for document in DOCUMENTS:
+        (ROOT / document).write_text(rendered(document))
+    results = Results.from_json(newest("rd-kodak"))
+    anchors = published()
+    figure = plot_curves(
+        [results.mean_curve(codec) for codec in results.codecs],
+        "psnr",
+        "Kodak, mean of 24 pictures; published curves in grey",
+        [anchors[name] for name in SHOWN],
+    )
+    figure.axes[0].set(xlim=(0.05, 2.5), ylim=(23, 42))
+    figure.savefig(ROOT / "docs" / "rd-kodak.svg", metadata={"Date": None})
+
+
+def rendered(document: str) -> str:
+    """The text of a document with its figures from the result files."""
+    text = (ROOT / document).read_text()
+    for name, make in DOCUMENTS[document].items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        text, count = re.subn(pattern, lambda match, make=make: match[1] + make() + match[2], text, flags=re.DOTALL)
+        if count != 1:
+            raise ValueError(f"{document}: {count} places for {name}, expected one")
+    return text
+
+
+def newest(kind: str) -> Path:
+    """The newest result file of a kind, whose names are DATE-KIND.json."""
+    return max((ROOT / "benchmarks" / "results").glob(f"????-??-??-{kind}.json"))
+
+
+def link(kind: str) -> str:
+    return f"benchmarks/results/{newest(kind).name}"
+
+
+def published() -> dict[str, Curve]:
+    """Published mean curves on Kodak."""
+    curves = {}
+    for name, facts in json.loads((ROOT / "benchmarks" / "anchors" / "kodak.json").read_text()).items():
+        unknown = np.full(len(facts["bpp"]), np.nan)
+        values = dict.fromkeys(METRICS, unknown) | {"psnr": np.array(facts["psnr"])}
+        if "ms_ssim" in facts:
+            values["ms-ssim"] = decibels(np.array(facts["ms_ssim"]))
+        curves[name] = Curve(name, np.array(facts["bpp"]), values)
+    return curves
+
+
+def fit() -> str:
+    report = json.loads(newest("fitting-n2000-e5").read_text())
+    mean = report["mean"]
+    return (
+        f"Kodak's 24 pictures at 2000 Gaussians, default effort: {mean['psnr_file']:.2f} dB on average, decoded from\n"
+        f"files of {mean['bytes'] / 1000:.0f} kB, {mean['seconds']:.1f} s a picture on two cores "
+        f"([results]({link('fitting-n2000-e5')}),\n`python benchmarks/fitting.py KODAK -n 2000 -e 5`).\n"
+    )
+
+
+def fits() -> str:
+    lines = ["| N | effort | mean PSNR | range | seconds a picture | |", "|---|---|---|---|---|---|"]
+    kinds = {path.stem[11:] for path in (ROOT / "benchmarks" / "results").glob("*-fitting-n*-e*.json")}
+    for kind in sorted(kinds, key=lambda kind: [int(number) for number in re.findall(r"\d+", kind)]):
+        report = json.loads(newest(kind).read_text())
+        values = [row["psnr_float"] for row in report["rows"]]
+        count, effort = re.findall(r"\d+", kind)
+        mean = report["mean"]
+        lines.append(
+            f"| {count} | {effort} | {mean['psnr_float']:.2f} dB | {min(values):.1f} to {max(values):.1f} dB | "
+            f"{mean['seconds']:.1f} s | [results](../{link(kind)}) |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def kernels() -> str:
+    report = json.loads(newest("kernels").read_text())
+    rows = {(row["backend"], row["threads"]): row for row in report["rows"] if row["gaussians"] == 5000}
+    forward = rows["splatkernels", 1]["forward_ms"]
+    one, two = (rows["splatkernels", threads]["forward_backward_ms"] for threads in (1, 2))
+    fused_one, fused_two = (rows["fused step", threads]["forward_backward_ms"] for threads in (1, 2))
+    return (
+        f"On two cores ({report['machine']}), 5000 Gaussians with scales of about 5 pixels at 768x512 take\n"
+        f"{forward:.1f} ms forward and {one:.1f} ms forward and backward on one thread, {two:.1f} ms on two; the fused\n"
+        f"step takes {fused_one:.1f} and {fused_two:.1f} ms. Batched matrix products per tile in torch take "
+        f"{rows['torch tiles', 1]['ratio']:.0f} times as long on\none thread (`python benchmarks/kernels.py`, "
+        f"[results](../{link('kernels')})).\n"
+    )
+
+
+def rd_summary() -> str:
+    results = Results.from_json(newest("rd-kodak"))
+    opponents = [codec for codec in results.codecs if codec != OWN]
+    rates = [results.bd_rate(codec, "psnr", RANGE)[OWN].percent for codec in opponents]
+    return (
+        f"| BD-rate against | {' | '.join(TITLES[codec] for codec in opponents)} |\n"
+        f"|---|{'---|' * len(opponents)}\n"
+        f"| `{OWN}` | {' | '.join(map(percent, rates))} |\n"
+    )
+
+
+def rd_rates() -> str:
+    results = Results.from_json(newest("rd-kodak"))
+    lines = ["| against | by PSNR | by luma PSNR | by SSIM | by MS-SSIM | least overlap |", "|---|---|---|---|---|---|"]
+    for codec in results.codecs:
+        if codec != OWN:
+            rates = [results.bd_rate(codec, metric, RANGE)[OWN] for metric in METRICS]
+            cells = " | ".join(percent(rate.percent) for rate in rates)
+            lines.append(f"| {TITLES[codec]} | {cells} | {min(rate.overlap for rate in rates):.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def rd_anchors() -> str:
+    own = Results.from_json(newest("rd-kodak")).mean_curve(OWN)
+    sources = json.loads((ROOT / "benchmarks" / "anchors" / "kodak.json").read_text())
+    lines = ["| against | by PSNR | by MS-SSIM | source |", "|---|---|---|---|"]
+    for name, anchor in published().items():
+        cells = " | ".join(percent(bd_rate(own, anchor, metric, RANGE).percent) for metric in ("psnr", "ms-ssim"))
+        lines.append(f"| {name} | {cells} | {sources[name]['source']} |")
+    return "\n".join(lines) + "\n"
+
+
+def rd_points() -> str:
+    results = Results.from_json(newest("rd-kodak"))
+    rows = [POINTS, ["---"] * len(POINTS), *points(results)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def rd_versions() -> str:
+    results = Results.from_json(newest("rd-kodak"))
+    versions = "\n".join(f"- {codec}: {results.of(codec).rows[0].version}" for codec in results.codecs)
+    runs = "; ".join(f"{run['date']}, {run['machine']}, commit {run['commit'][:12]}" for run in results.runs)
+    return f"{versions}\n- measured: {runs} ([results](../{link('rd-kodak')}))\n"
+
+
+def percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:+.1f} %"
+
+
+DOCUMENTS = {
+    "README.md": {"fit": fit, "rd-summary": rd_summary},
+    "docs/fitting.md": {"fits": fits},
+    "docs/benchmarks.md": {
+        "rd-rates": rd_rates,
+        "rd-anchors": rd_anchors,
+        "rd-points": rd_points,
+        "rd-versions": rd_versions,
+    },
+    "kernels/README.md": {"kernels": kernels},
+}
+
+if __name__ == "__main__":
+    main()
