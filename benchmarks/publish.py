@@ -11,6 +11,7 @@ import math
 import re
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 
 from splatcodec.rd import METRICS, Curve, Results, bd_rate
@@ -31,12 +32,13 @@ def main() -> None:
     for document in DOCUMENTS:
         (ROOT / document).write_text(rendered(document))
     results = Results.from_json(newest("rd-kodak"))
-    anchors = published()
+    anchors = [within(published()[name], 0.06) for name in SHOWN]
+    matplotlib.rcParams["svg.hashsalt"] = "splatcodec"
     figure = plot_curves(
         [results.mean_curve(codec) for codec in results.codecs],
         "psnr",
         "Kodak, mean of 24 pictures; published curves in grey",
-        [anchors[name] for name in SHOWN],
+        anchors,
     )
     figure.axes[0].set(xlim=(0.05, 2.5), ylim=(23, 42))
     figure.savefig(ROOT / "docs" / "rd-kodak.svg", metadata={"Date": None})
@@ -74,6 +76,12 @@ def published() -> dict[str, Curve]:
     return curves
 
 
+def within(curve: Curve, bpp: float) -> Curve:
+    """A curve without the points of lower rates."""
+    kept = curve.bpp >= bpp
+    return Curve(curve.name, curve.bpp[kept], {metric: values[kept] for metric, values in curve.values.items()})
+
+
 def fit() -> str:
     report = json.loads(newest("fitting-n2000-e5").read_text())
     mean = report["mean"]
@@ -107,8 +115,8 @@ def kernels() -> str:
     fused_one, fused_two = (rows["fused step", threads]["forward_backward_ms"] for threads in (1, 2))
     return (
         f"On two cores ({report['machine']}), 5000 Gaussians with scales of about 5 pixels at 768x512 take\n"
-        f"{forward:.1f} ms forward and {one:.1f} ms forward and backward on one thread, {two:.1f} ms on two; the fused\n"
-        f"step takes {fused_one:.1f} and {fused_two:.1f} ms. Batched matrix products per tile in torch take "
+        f"{forward:.1f} ms forward and {one:.1f} ms forward and backward on one thread, {two:.1f} ms on two; the\n"
+        f"fused step takes {fused_one:.1f} and {fused_two:.1f} ms. Batched matrix products per tile in torch take "
         f"{rows['torch tiles', 1]['ratio']:.0f} times as long on\none thread (`python benchmarks/kernels.py`, "
         f"[results](../{link('kernels')})).\n"
     )
@@ -117,22 +125,21 @@ def kernels() -> str:
 def rd_summary() -> str:
     results = Results.from_json(newest("rd-kodak"))
     opponents = [codec for codec in results.codecs if codec != OWN]
-    rates = [results.bd_rate(codec, "psnr", RANGE)[OWN].percent for codec in opponents]
+    rates = [str(results.bd_rate(codec, "psnr", RANGE)[OWN]) for codec in opponents]
     return (
         f"| BD-rate against | {' | '.join(TITLES[codec] for codec in opponents)} |\n"
         f"|---|{'---|' * len(opponents)}\n"
-        f"| `{OWN}` | {' | '.join(map(percent, rates))} |\n"
+        f"| `{OWN}` | {' | '.join(rates)} |\n"
     )
 
 
 def rd_rates() -> str:
     results = Results.from_json(newest("rd-kodak"))
-    lines = ["| against | by PSNR | by luma PSNR | by SSIM | by MS-SSIM | least overlap |", "|---|---|---|---|---|---|"]
+    lines = ["| against | by PSNR | by luma PSNR | by SSIM | by MS-SSIM |", "|---|---|---|---|---|"]
     for codec in results.codecs:
         if codec != OWN:
-            rates = [results.bd_rate(codec, metric, RANGE)[OWN] for metric in METRICS]
-            cells = " | ".join(percent(rate.percent) for rate in rates)
-            lines.append(f"| {TITLES[codec]} | {cells} | {min(rate.overlap for rate in rates):.2f} |")
+            rates = " | ".join(str(results.bd_rate(codec, metric, RANGE)[OWN]) for metric in METRICS)
+            lines.append(f"| {TITLES[codec]} | {rates} |")
     return "\n".join(lines) + "\n"
 
 
@@ -141,8 +148,9 @@ def rd_anchors() -> str:
     sources = json.loads((ROOT / "benchmarks" / "anchors" / "kodak.json").read_text())
     lines = ["| against | by PSNR | by MS-SSIM | source |", "|---|---|---|---|"]
     for name, anchor in published().items():
-        cells = " | ".join(percent(bd_rate(own, anchor, metric, RANGE).percent) for metric in ("psnr", "ms-ssim"))
-        lines.append(f"| {name} | {cells} | {sources[name]['source']} |")
+        rates = [bd_rate(own, anchor, metric, RANGE) for metric in ("psnr", "ms-ssim")]
+        cells = ["-" if math.isnan(rate.percent) else f"{rate.percent:+.1f} % ({rate.overlap:.2f})" for rate in rates]
+        lines.append(f"| {name} | {' | '.join(cells)} | {sources[name]['source']} |")
     return "\n".join(lines) + "\n"
 
 
@@ -155,12 +163,8 @@ def rd_points() -> str:
 def rd_versions() -> str:
     results = Results.from_json(newest("rd-kodak"))
     versions = "\n".join(f"- {codec}: {results.of(codec).rows[0].version}" for codec in results.codecs)
-    runs = "; ".join(f"{run['date']}, {run['machine']}, commit {run['commit'][:12]}" for run in results.runs)
+    runs = "; ".join(f"{run['date']}, {run['machine']}, commit {run['commit']}" for run in results.runs)
     return f"{versions}\n- measured: {runs} ([results](../{link('rd-kodak')}))\n"
-
-
-def percent(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:+.1f} %"
 
 
 DOCUMENTS = {

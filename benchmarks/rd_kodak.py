@@ -8,6 +8,7 @@ benchmarks/results/DATE-rd-kodak.json, from which benchmarks/publish.py makes RE
 
 import argparse
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -25,18 +26,24 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     arguments = parser.parse_args()
 
+    pictures = sorted(arguments.directory.glob("kodim*.png"))
+    if len(pictures) != 24:
+        sys.exit(f"{arguments.directory} holds {len(pictures)} of the 24 Kodak pictures")
+    changed = git("status", "--porcelain", "splatcodec", "kernels")
     results = sweep(
-        sorted(arguments.directory.glob("kodim*.png")),
+        pictures,
         [get_codec(name) for name in CODECS],
         directory=arguments.out,
         resume=arguments.resume,
-        about={"commit": git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "-uno") else "")},
+        about={"commit": git("rev-parse", "--short=12", "HEAD") + ("-dirty" if changed else "")},
         callback=lambda progress: print(
             f"{progress.done}/{progress.total} {progress.row.picture} {progress.row.codec} {progress.row.quality:g}, "
             f"{progress.seconds_left:.0f} s left",
             flush=True,
         ),
     )
+    if results.failures:
+        sys.exit("\n".join(f"{row.picture} {row.codec} {row.quality:g}: {row.error}" for row in results.failures))
     results.to_json(ROOT / "benchmarks" / "results" / f"{time.strftime('%Y-%m-%d')}-rd-kodak.json")
     print(aligned([POINTS, *points(results)]))
     print(aligned(bd_rates(results)))

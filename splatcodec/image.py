@@ -138,6 +138,11 @@ def to_uint8(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
     return pixels[:, :, 0] if len(planes) == 1 else pixels
 
 
+def as_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels [H, W, 3] of a grey [H, W] or a colour picture [H, W, 3]."""
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+
+
 def output_format(path: str) -> str:
     """Pillow's name of the format that a path's extension asks for; PNG for standard output.
 

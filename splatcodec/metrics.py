@@ -10,7 +10,7 @@ from .container import MAGIC
 from .decoder import from_bytes
 from .errors import ImageError
 from .files import is_source, read_source, source_name
-from .image import load_image, to_uint8
+from .image import as_color, load_image, to_uint8
 
 if TYPE_CHECKING:
     from .image import ImageLike
@@ -59,7 +59,7 @@ def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
     if decoded is None or found != (height, width):
         raise ImageError(f"{name}: is {found[1]}x{found[0]} pixels, but {source_name(reference)} is {width}x{height}")
     if original.ndim != decoded.ndim:
-        original, decoded = (_as_color(pixels) for pixels in (original, decoded))
+        original, decoded = (as_color(pixels) for pixels in (original, decoded))
     return Evaluation(
         psnr=psnr(original, decoded),
         psnr_y=psnr_y(original, decoded),
@@ -105,7 +105,3 @@ def ms_ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | N
 
 def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.number]:
     return pixels if pixels.ndim == 2 else pixels @ np.array([0.299, 0.587, 0.114])
-
-
-def _as_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ImageError
+from ..errors import ImageError, ResultsError
+from ..files import replacing
 from .options import add_effort, positive_int
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..rd import Progress
 
-_METRICS = ("psnr", "psnr-y", "ssim", "ms-ssim")
+METRICS = ("psnr", "psnr-y", "ssim", "ms-ssim")
 
 
 def add_parser(subparsers) -> None:
@@ -42,7 +43,7 @@ def add_parser(subparsers) -> None:
     )
     add_effort(parser)
     parser.add_argument(
-        "--metric", choices=_METRICS, default="psnr", help="quality that BD-rates compare at (default: %(default)s)"
+        "--metric", choices=METRICS, default="psnr", help="quality that BD-rates compare at (default: %(default)s)"
     )
     parser.add_argument(
         "--bpp",
@@ -81,10 +82,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure, and write everything."""
     from ..rd import parse_codecs, sweep
     from ..rd.report import write_report
+    from ..rd.sweep import named
     from ..rd.tables import POINTS, aligned, bd_rates, points
 
     paths = list(_pictures(arguments.images))
-    chosen = parse_codecs(arguments.codecs, effort=arguments.effort)
+    chosen = parse_codecs(arguments.codecs, arguments.effort)
     codecs = [codec for codec, _ in chosen]
     with _progress(arguments.quiet) as callback, warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"splatcodec: {message}", file=sys.stderr)
@@ -103,11 +105,12 @@ def run(arguments: argparse.Namespace) -> None:
         results.of(codec).to_json(arguments.out / f"{codec}.json")
     figure = results.plot(arguments.metric)
     for extension in ("png", "svg"):
-        figure.savefig(arguments.out / f"curves.{extension}", dpi=150)
+        with replacing(arguments.out / f"curves.{extension}") as file:
+            figure.savefig(file, format=extension, dpi=150)
     write_report(
         arguments.out / "report.html",
         results,
-        dict(zip(results.pictures, paths, strict=True)),
+        named(paths),
         codecs,
         arguments.out,
         metric=arguments.metric,
@@ -118,19 +121,23 @@ def run(arguments: argparse.Namespace) -> None:
     print(aligned(bd_rates(results, arguments.metric, arguments.bpp)))
     for row in results.failures:
         print(f"splatcodec: {row.picture}, {row.codec} {row.quality:g}: {row.error}", file=sys.stderr)
+    if len(results.failures) == len(results.rows):
+        raise ResultsError("every codec failed on every picture")
 
 
 def _pictures(arguments: list[str]) -> Iterator[Path]:
     """The files named, and the pictures in the directories named."""
     from PIL import Image
 
-    extensions = Image.registered_extensions()
+    readable = {extension for extension, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     for argument in arguments:
         path = Path(argument)
         if not path.is_dir():
             yield path
             continue
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in extensions)
+        found = sorted(
+            file for file in path.iterdir() if file.suffix.lower() in readable and not file.name.startswith(".")
+        )
         if not found:
             raise ImageError(f"{argument}: no pictures in this directory")
         yield from found

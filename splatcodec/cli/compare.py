@@ -11,8 +11,8 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "compare",
         help="show a picture by several codecs at the same size, side by side",
-        description="Encode a picture, encode it with other codecs to the same number of bytes, and draw all of them "
-        "beside the original: whole, in magnified crops, and the error six times as bright.",
+        description="Encode a picture, encode it with other codecs to the same number of bytes, as near as they come, "
+        "and draw all beside the original: whole, in magnified crops, and the error six times as bright.",
     )
     parser.add_argument("input", metavar="IN", help="picture, or -")
     parser.add_argument("output", metavar="OUT", help="picture to write, in the format of its extension, or - for PNG")
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..rd.comparison import busiest, compare, sheet
 
     format_name = output_format(arguments.output)
-    others = [get_codec(name) for name in arguments.codecs.split(",")]
+    others = [get_codec(name.strip(), effort=arguments.effort) for name in arguments.codecs.split(",")]
     pixels = to_uint8(load_image(input_source(arguments.input)))
     height, width = pixels.shape[:2]
     crops = arguments.crop or busiest(pixels, 2)

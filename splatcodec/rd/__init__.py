@@ -5,8 +5,9 @@ print(results.bd_rate("avif")["gsi-half"].percent)
 results.plot("psnr").savefig("curves.png")
 """
 
-from .codecs import BUILT_IN, Codec, Gsi, get_codec, parse_codecs
+from .codecs import Codec, Gsi
 from .curves import METRICS, BdRate, Curve, bd_rate
+from .registry import BUILT_IN, get_codec, parse_codecs
 from .results import MeanBdRate, Results, Row
 from .sweep import Progress, sweep
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_gradient_magnitude, uniform_filter
 
-from ..image import to_uint8
+from ..errors import ImageError
+from ..image import as_color, to_uint8
 from ..metrics import psnr
 from .codecs import Codec, Pixels
 
@@ -20,6 +20,8 @@ _TOLERANCE = 0.005
 _STEPS = 14
 _GAP = 8
 _ERROR_GAIN = 6
+# Columns are no narrower, for their titles.
+_NARROWEST = 180
 
 
 class Sample(NamedTuple):
@@ -38,7 +40,8 @@ def encode_to_size(codec: Codec, image: Pixels, size: int) -> bytes:
         # Settings that are rates or distances spread over magnitudes.
         middle = math.sqrt(small * large) if min(codec.bounds) > 0 else (small + large) / 2
         found.append(codec.encode(image, middle))
-        if abs(len(found[-1]) - size) <= _TOLERANCE * size:
+        # Settings that are whole numbers come to rest before the last step.
+        if abs(len(found[-1]) - size) <= _TOLERANCE * size or found[-1] in found[:-1]:
             break
         if len(found[-1]) < size:
             small = middle
@@ -48,10 +51,20 @@ def encode_to_size(codec: Codec, image: Pixels, size: int) -> bytes:
 
 
 def compare(image: Pixels, codec: Codec, quality: float, others: Sequence[Codec]) -> list[Sample]:
-    """A picture by one codec at a quality, and by others at the size that this takes."""
+    """A picture by one codec at a quality, and by others at the size that this takes.
+
+    Raises:
+        ImageError: a codec fails on the picture.
+    """
     data = codec.encode(image, quality)
-    files = [(codec, data), *((other, encode_to_size(other, image, len(data))) for other in others)]
-    return [Sample(each.name, data, each.decode(data)) for each, data in files]
+    samples = [Sample(codec.name, data, codec.decode(data))]
+    for other in others:
+        try:
+            found = encode_to_size(other, image, len(data))
+            samples.append(Sample(other.name, found, other.decode(found)))
+        except Exception as error:
+            raise ImageError(f"{other.name} fails on this picture: {error}") from error
+    return samples
 
 
 def busiest(image: Pixels, count: int) -> list[Box]:
@@ -77,22 +90,24 @@ def sheet(image: Pixels, samples: Sequence[Sample], crops: Sequence[Box]) -> Ima
     Under each name and size stand the whole, the crops at a whole-number magnification, and the absolute error, six
     times as bright.
     """
-    original = _color(image)
+    original = as_color(image)
     height, width = original.shape[:2]
     columns: list[tuple[str, list[str], Pixels]] = [("original", [], original)]
     for sample in samples:
         bpp = 8 * len(sample.data) / (width * height)
-        lines = [f"{len(sample.data)} bytes, {bpp:.3f} bpp", f"{psnr(original, _color(sample.pixels)):.2f} dB"]
-        columns.append((sample.name, lines, _color(sample.pixels)))
+        fidelity = psnr(original, as_color(sample.pixels))
+        quality = "lossless" if math.isinf(fidelity) else f"{fidelity:.2f} dB"
+        lines = [f"{len(sample.data)} bytes, {bpp:.3f} bpp", quality]
+        columns.append((sample.name, lines, as_color(sample.pixels)))
     return _paste([_column(name, lines, pixels, original, crops) for name, lines, pixels in columns], across=True)
 
 
 def _column(name: str, lines: list[str], pixels: Pixels, original: Pixels, crops: Sequence[Box]) -> Image.Image:
     width = pixels.shape[1]
-    parts = [_text([name, *lines, *[""] * (2 - len(lines))], width), Image.fromarray(pixels)]
+    parts = [_text([name, *lines, *[""] * (2 - len(lines))], max(width, _NARROWEST)), Image.fromarray(pixels)]
     for x, y, w, h in crops:
         crop = Image.fromarray(pixels[y : y + h, x : x + w])
-        zoom = max(1, width // w)
+        zoom = max(1, min(width // w, pixels.shape[0] // h))
         parts.append(crop.resize((w * zoom, h * zoom), Image.Resampling.NEAREST))
     error = np.abs(pixels.astype(np.float32) - original) * (_ERROR_GAIN / 255)
     parts.append(Image.fromarray(to_uint8(error.transpose(2, 0, 1))))
@@ -117,7 +132,3 @@ def _paste(images: Sequence[Image.Image], across: bool) -> Image.Image:
         whole.paste(image, (place, 0) if across else (0, place))
         place += (image.width if across else image.height) + _GAP
     return whole
-
-
-def _color(pixels: Pixels) -> NDArray[np.uint8]:
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
+from scipy.optimize import brentq
 
 METRICS = {"psnr": "PSNR (dB)", "psnr-y": "luma PSNR (dB)", "ssim": "SSIM (dB)", "ms-ssim": "MS-SSIM (dB)"}
 """Metrics of curves, with the titles of their axes. Those of structural similarity are in decibels in curves."""
@@ -52,7 +53,8 @@ class BdRate:
 def decibels(similarity: NDArray[np.float64]) -> NDArray[np.float64]:
     """Structural similarity as -10 log10(1 - similarity), so that differences near 1 count as they are seen."""
     with np.errstate(divide="ignore"):
-        return -10 * np.log10(1 - similarity)
+        # Rounding may take float32 above 1.
+        return -10 * np.log10(1 - np.minimum(similarity, 1))
 
 
 def bd_rate(
@@ -68,6 +70,9 @@ def bd_rate(
         anchor: the codec to compare it to.
         metric: one of `METRICS`.
         bpp_range: only where the anchor's rate lies within, in bits per pixel.
+
+    Returns:
+        The difference and the overlap.
     """
     rates, lows, highs = [], [], []
     for curve in (anchor, test):
@@ -91,4 +96,4 @@ def _quality_at(rate: PchipInterpolator, low: float, high: float, bpp: float) ->
         return low
     if bpp >= math.exp(rate(high)):
         return high
-    return float(rate.solve(math.log(bpp), extrapolate=False)[0])
+    return float(brentq(lambda quality: rate(quality) - math.log(bpp), low, high))

@@ -47,7 +47,7 @@ def plot_curves(curves: Sequence[Curve], metric: str, title: str, faint: Sequenc
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("rate (bits per pixel)")
     axes.set_ylabel(METRICS[metric])
-    axes.set_title(title)
+    axes.set_title(title, parse_math=False)
     axes.grid(which="both", alpha=0.25)
     axes.legend()
     return figure

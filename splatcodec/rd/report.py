@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 MOST_PICTURES = 12
 """Pictures shown in a report, in which each takes a megabyte or more."""
-_WEBP_SIDE = 16383
+# Of larger ones, the middle is shown.
+_MOST_ROWS, _MOST_COLUMNS = 1536, 2048
 
 
 def write_report(
@@ -51,17 +52,18 @@ def write_report(
 
     Raises:
         OSError: a file cannot be read or written.
+        KeyError: a codec or a picture of the results is missing.
     """
     head, *rates = bd_rates(results, metric, bpp_range)
     shown = list(images)[:MOST_PICTURES]
-    failed = [
-        [row.picture, row.codec, f"{row.quality:g}", row.error or ""] for row in results.rows if row.error is not None
-    ]
-    facts = [list(run.values()) for run in results.runs]
+    failed = [[row.picture, row.codec, f"{row.quality:g}", row.error or ""] for row in results.failures]
+    facts = list(dict.fromkeys(fact for run in results.runs for fact in run))
+    everywhere = bpp_range == (0.0, math.inf)
+    span = "" if everywhere else f" where the anchor takes {bpp_range[0]:g} to {bpp_range[1]:g} bpp"
     page = Template(files(__package__).joinpath("report.html").read_text("utf-8")).substitute(
         count=len(results.pictures),
         metric=escape(METRICS[metric].removesuffix(" (dB)")),
-        span=f" where the anchor takes {bpp_range[0]:g} to {bpp_range[1]:g} bpp" if bpp_range[1] < math.inf else "",
+        span=span,
         curves="\n".join(f"<figure>{_svg(results, name)}</figure>" for name in _known(results)),
         rates=_table(head, rates),
         points=_table(POINTS, points(results)),
@@ -72,7 +74,7 @@ def write_report(
             for name in shown
         ),
         versions=_table(("codec", "version"), [[codec, results.of(codec).rows[0].version] for codec in results.codecs]),
-        runs=_table(list(results.runs[0]) if results.runs else (), facts),
+        runs=_table(facts, [[str(run.get(fact, "")) for fact in facts] for run in results.runs]),
     )
     with replacing(path) as file:
         file.write(page.encode())
@@ -127,27 +129,36 @@ def _slider(
     """A picture with the original on the left of a line that can be moved, and one of its files on the right."""
     by_name = {codec.name: codec for codec in codecs}
     height, width = original.shape[:2]
+    inner = _middle(height, _MOST_ROWS), _middle(width, _MOST_COLUMNS)
+    original = original[inner]
+    rows_shown, columns_shown = original.shape[:2]
+    part = "" if (rows_shown, columns_shown) == (height, width) else ", the middle of it"
     images, choices = [], []
     for number, row in enumerate(rows):
         codec = by_name[row.codec]
         decoded = codec.decode(file_of(directory, row, codec).read_bytes())
         hidden = " hidden" if number else ""
-        images.append(f'<img class="decoded" alt="{escape(row.codec)}" src="{_data_uri(decoded)}"{hidden}>')
+        images.append(f'<img class="decoded" alt="{escape(row.codec)}" src="{_data_uri(decoded[inner])}"{hidden}>')
         quality = "lossless" if row.psnr is None else f"{row.psnr:.2f} dB"
         choices.append(f"<option>{escape(row.codec)}: {row.bytes} bytes, {row.bpp:.3f} bpp, {quality}</option>")
     return (
-        f'<section class="picture"><h3>{escape(picture)}, {width} &times; {height}</h3>'
-        f'<select aria-label="codec">{"".join(choices)}</select>'
-        f'<div class="split" style="width: {width}px; aspect-ratio: {width} / {height}">'
+        f'<section class="picture"><h3>{escape(picture)}, {width} &times; {height}{part}</h3>'
+        f'<select aria-label="codec" autocomplete="off">{"".join(choices)}</select>'
+        f'<div class="split" style="width: {columns_shown}px; aspect-ratio: {columns_shown} / {rows_shown}">'
         f'<img alt="original" src="{_data_uri(original)}">{"".join(images)}'
-        '<input type="range" min="0" max="100" value="50" step="0.1" aria-label="where the original ends">'
+        '<input type="range" min="0" max="100" value="50" step="0.1" autocomplete="off" '
+        'aria-label="where the original ends">'
         "</div></section>"
     )
+
+
+def _middle(length: int, most: int) -> slice:
+    first = max(0, (length - most) // 2)
+    return slice(first, first + most)
 
 
 def _data_uri(pixels: Pixels) -> str:
     """A picture without loss."""
     file = io.BytesIO()
-    kind = "WEBP" if max(pixels.shape) <= _WEBP_SIDE else "PNG"
-    Image.fromarray(pixels).save(file, kind, lossless=True, method=2)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+    Image.fromarray(pixels).save(file, "WEBP", lossless=True, method=2)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

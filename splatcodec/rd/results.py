@@ -38,6 +38,7 @@ class Row:
         quality: the setting of its knob.
         bytes: length of the file.
         bpp: bits of the file per pixel.
+        file_digest: hash of the file.
         psnr: peak signal-to-noise ratio over all samples, in dB.
         psnr_y: the same of BT.601 luma.
         ssim, ms_ssim: structural similarity, up to 1.
@@ -54,6 +55,7 @@ class Row:
     quality: float
     bytes: int | None = None
     bpp: float | None = None
+    file_digest: str | None = None
     psnr: float | None = None
     psnr_y: float | None = None
     ssim: float | None = None
@@ -99,14 +101,32 @@ class MeanBdRate:
     """Mean over pictures of their Bjontegaard delta rates.
 
     Attributes:
-        percent: mean over the pictures with an overlap; NaN if there are none.
-        overlap: least overlap among them, 0 to 1.
-        pictures: each picture's own, those without overlap included.
+        pictures: each picture's own.
     """
 
-    percent: float
-    overlap: float
     pictures: dict[str, BdRate]
+
+    @property
+    def compared(self) -> list[BdRate]:
+        """Those of the pictures whose curves overlap; only these count."""
+        return [rate for rate in self.pictures.values() if rate.overlap > 0]
+
+    @property
+    def percent(self) -> float:
+        """Mean over the pictures that count; NaN if there are none."""
+        return float(np.mean([rate.percent for rate in self.compared])) if self.compared else math.nan
+
+    @property
+    def overlap(self) -> float:
+        """Least overlap of the pictures that count, 0 to 1; 0 if there are none."""
+        return min((rate.overlap for rate in self.compared), default=0.0)
+
+    def __str__(self) -> str:
+        """The mean, the least overlap, and how many pictures count if not all do."""
+        if not self.compared:
+            return "none"
+        share = "" if len(self.compared) == len(self.pictures) else f", {len(self.compared)} of {len(self.pictures)}"
+        return f"{self.percent:+.1f} % ({self.overlap:.2f}{share})"
 
 
 @dataclass(frozen=True)
@@ -152,7 +172,11 @@ class Results:
         return Results(tuple(replace(row, codec=name) if row.codec == codec else row for row in self.rows), self.runs)
 
     def curve(self, codec: str, picture: str) -> Curve:
-        """The curve of a codec on one picture."""
+        """The curve of a codec on one picture.
+
+        Raises:
+            ValueError: there are no results of the codec.
+        """
         rows = [row for row in self.of(codec).rows if row.picture == picture and row.error is None]
         return _curve(codec, [[row] for row in rows])
 
@@ -160,6 +184,9 @@ class Results:
         """The curve of a codec through the means over all pictures at each quality.
 
         Qualities at which a picture is missing or failed are left out: their means would be of other pictures.
+
+        Raises:
+            ValueError: there are no results of the codec.
         """
         return _curve(codec, self.groups(codec))
 
@@ -171,10 +198,17 @@ class Results:
                 groups.setdefault(row.quality, []).append(row)
         return [group for group in groups.values() if len(group) == len(self.pictures)]
 
+    def _points(self, codec: str) -> dict[str, list[float]]:
+        """The mean curve for CompressAI: rates that rise, and the metrics known at all of them."""
+        means = _means(self.groups(codec))
+        order = np.argsort(means["bpp"], kind="stable")
+        order = order[np.isfinite(means["psnr"][order])]
+        return {name: list(values[order]) for name, values in means.items() if np.isfinite(values[order]).all()}
+
     def bd_rate(
         self, anchor: str, metric: str = "psnr", bpp_range: tuple[float, float] = (0.0, math.inf)
     ) -> dict[str, MeanBdRate]:
-        """Bjontegaard delta rate of every other codec against an anchor: the mean of those of the single pictures.
+        """Bjontegaard delta rate of every other codec against an anchor, picture by picture.
 
         Args:
             anchor: the codec to compare to.
@@ -186,28 +220,31 @@ class Results:
         """
         if metric not in METRICS:
             raise ValueError(f"unknown metric {metric!r}, expected one of {', '.join(METRICS)}")
-        anchors = {picture: self.of(anchor).curve(anchor, picture) for picture in self.pictures}
-        means = {}
-        for codec in self.codecs:
-            if codec == anchor:
-                continue
-            own = self.of(codec)
-            single = {
-                picture: bd_rate(own.curve(codec, picture), anchors[picture], metric, bpp_range)
-                for picture in self.pictures
-            }
-            known = [rate for rate in single.values() if rate.overlap > 0]
-            percent = float(np.mean([rate.percent for rate in known])) if known else math.nan
-            means[codec] = MeanBdRate(percent, min((rate.overlap for rate in known), default=0.0), single)
-        return means
+        anchors = {picture: self.curve(anchor, picture) for picture in self.pictures}
+        return {
+            codec: MeanBdRate(
+                {
+                    picture: bd_rate(self.curve(codec, picture), curve, metric, bpp_range)
+                    for picture, curve in anchors.items()
+                }
+            )
+            for codec in self.codecs
+            if codec != anchor
+        }
 
     def plot(self, metric: str = "psnr", picture: str | None = None) -> "Figure":
-        """A figure of the mean curves of all codecs, or of those of one picture; save it with its `savefig`."""
+        """A figure of the mean curves of all codecs, or of those of one picture; save it with its `savefig`.
+
+        Raises:
+            ValueError: there is no such metric or picture.
+        """
+        if picture is not None and picture not in self.pictures:
+            raise ValueError(f"no results of {picture!r}, only of {', '.join(self.pictures)}")
         from .plots import plot_curves
 
         curves = [self.curve(codec, picture) if picture else self.mean_curve(codec) for codec in self.codecs]
         count = len(self.pictures)
-        title = picture or (f"mean of {count} pictures" if count > 1 else self.pictures[0])
+        title = picture or (f"mean of {count} pictures" if count != 1 else self.pictures[0])
         return plot_curves(curves, metric, title)
 
     def merge(self, other: "Results") -> "Results":
@@ -235,12 +272,13 @@ class Results:
 
         If it is of one codec, CompressAI's plotting reads its mean curve from it: the file has CompressAI's "name" and
         "results".
+
+        Raises:
+            OSError: it cannot be written.
         """
         head: dict[str, object] = {"format": _FORMAT, "version": _VERSION, "runs": list(self.runs)}
         if len(self.codecs) == 1:
-            means = _means(self.groups(self.codecs[0]))
-            finite = {name: list(values) for name, values in means.items() if np.isfinite(values).all()}
-            head |= {"name": self.codecs[0], "results": finite}
+            head |= {"name": self.codecs[0], "results": self._points(self.codecs[0])}
         rows = ",\n".join(json.dumps(row.to_record()) for row in self.rows)
         text = f'{json.dumps(head, indent=1)[:-2]},\n "rows": [\n{rows}\n]}}\n'
         with replacing(path) as file:
@@ -271,10 +309,17 @@ class Results:
                 rows.append(Row.from_record(record))
             except ResultsError as error:
                 raise ResultsError(f"{name}: row {number} {error}") from None
-        return cls(tuple(rows), tuple(values.get("runs", ())))
+        runs = values.get("runs")
+        if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
+            raise ResultsError(f"{name}: says nothing of its runs")
+        return cls(tuple(rows), tuple(runs))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the rows to a CSV file with a line of titles."""
+        """Write the rows to a CSV file with a line of titles.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         text = io.StringIO()
         writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
         writer.writeheader()

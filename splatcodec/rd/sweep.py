@@ -1,39 +1,34 @@
-"""Measures codecs on pictures: every file is written, read back and decoded in another process than encoded it."""
+"""Measures codecs on pictures: every file is written, read back and decoded by another process than encoded it."""
 
 import hashlib
-import json
 import os
 import platform
 import queue
-import signal
+import re
 import tempfile
-import threading
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from llvmlite.binding import get_host_cpu_name
-from loky import ProcessPoolExecutor
-from loky.process_executor import BrokenProcessPool
 
-from ..errors import ResultsError
 from ..files import source_name
 from ..image import load_image, to_uint8
-from ..metrics import ms_ssim, psnr, psnr_y, ssim
-from .codecs import Codec, Pixels, get_codec
+from .codecs import Codec, Pixels
+from .journal import Journal
+from .registry import get_codec
 from .results import Results, Row
+from .workers import Lane, file_digest, leave_interrupts
 
 if TYPE_CHECKING:
     from ..image import ImageLike
 
-JOURNAL = "rows.jsonl"
 FILES = "files"
 
 
@@ -83,7 +78,7 @@ def sweep(
         codecs: the codecs, or names of built-in ones.
         qualities: the settings to measure, by name of codec; by default each codec's own.
         jobs: number of files to make at a time. Times are those of a quiet machine only with one.
-        directory: keeps the files, and a journal of the rows; nothing is kept if None.
+        directory: keeps the files, and a journal of the rows; nothing is kept if None. For one run at a time.
         resume: continue from the journal in the directory; what it holds of equal pictures, versions and qualities is
             not measured again, failures are.
         about: facts to keep with the results beside the date and the machine.
@@ -98,29 +93,25 @@ def sweep(
         raise ValueError(f"jobs must be at least 1, got {jobs}")
     if resume and directory is None:
         raise ValueError("there is nothing to resume without a directory")
-    chosen = [get_codec(codec) if isinstance(codec, str) else codec for codec in codecs]
-    settings = {codec.name: codec.qualities for codec in chosen} | dict(qualities or {})
-    if len(settings) != len(chosen):
-        names = ", ".join(codec.name for codec in chosen)
-        raise ValueError(f"codecs are {names}; qualities are of {', '.join(settings)}")
-    for name, values in settings.items():
-        if not len(values):
-            raise ValueError(f"{name} has no qualities of its own; say which to measure")
-    named = list(_name(images))
+    if isinstance(images, str | bytes) or not len(images):
+        raise ValueError("images must be a list or a mapping of at least one picture")
+    chosen = _settings(codecs, qualities or {})
     with _directory(directory) as folder:
-        tasks = list(_tasks(named, chosen, settings, folder))
-        journal = _Journal(folder / JOURNAL, resume)
-        rows = {task: row for task in tasks if (row := journal.finished(task)) is not None}
-        run = {
-            "date": time.strftime("%Y-%m-%d"),
-            "machine": f"{platform.machine()} {get_host_cpu_name()}, {os.cpu_count()} cores, {jobs} jobs",
-            "python": platform.python_version(),
-            "splatcodec": version("splatcodec"),
-            **(about or {}),
-        }
+        journal = Journal(folder, resume)
+        tasks = list(_tasks(images, chosen, folder))
+        (folder / FILES).mkdir(parents=True, exist_ok=True)
+        rows = {task: row for task in tasks if (row := _finished(task, journal)) is not None}
         open_tasks = [task for task in tasks if task not in rows]
         if open_tasks:
-            journal.start(run)
+            journal.start(
+                {
+                    "date": time.strftime("%Y-%m-%d"),
+                    "machine": f"{platform.machine()} {get_host_cpu_name()}, {os.cpu_count()} cores, jobs: {jobs}",
+                    "python": platform.python_version(),
+                    "splatcodec": version("splatcodec"),
+                    **(about or {}),
+                }
+            )
         clock = _Clock(open_tasks, jobs)
         for task, row, seconds in _measure(open_tasks, jobs):
             journal.append(row)
@@ -132,103 +123,86 @@ def sweep(
 
 def file_of(directory: str | os.PathLike[str], row: Row, codec: Codec) -> Path:
     """Where `sweep` keeps the file of a row."""
-    stem = row.picture.replace(os.sep, "_")
-    return Path(directory) / FILES / f"{stem}.{row.codec}.{row.quality:g}.{codec.extension}"
+    stem = re.sub(r"[^\w.-]", "_", row.picture)[-80:]
+    return Path(directory) / FILES / f"{stem}-{row.digest[:6]}.{row.codec}.{row.quality:.12g}.{codec.extension}"
 
 
-def _name(images: "Sequence[ImageLike] | Mapping[str, ImageLike]") -> "Iterator[tuple[str, ImageLike]]":
-    """Names and pictures; files that share their names are told apart by their paths."""
-    if isinstance(images, Mapping):
-        yield from images.items()
+def _settings(
+    codecs: Sequence[Codec | str], qualities: Mapping[str, Sequence[float]]
+) -> list[tuple[Codec, list[float]]]:
+    """The codecs, each with the qualities to measure."""
+    chosen = {}
+    for item in codecs:
+        codec = get_codec(item) if isinstance(item, str) else item
+        if not re.fullmatch(r"[\w.-]+", codec.name):
+            raise ValueError(f"the name of a codec is of letters, digits, -, _ and ., not {codec.name!r}")
+        if not isinstance(codec.version, str):
+            raise ValueError(f"the version of {codec.name} must be text, got {codec.version!r}")
+        if codec.name in chosen:
+            raise ValueError(f"two codecs are called {codec.name}")
+        settings = list(dict.fromkeys(float(quality) for quality in qualities.get(codec.name, codec.qualities)))
+        if not settings or not np.isfinite(settings).all():
+            raise ValueError(f"{codec.name} needs one or more finite qualities, got {settings}")
+        chosen[codec.name] = codec, settings
+    if not chosen:
+        raise ValueError("there are no codecs to measure")
+    for name in qualities:
+        if name not in chosen:
+            raise ValueError(f"there are qualities for {name}, which is not among {', '.join(chosen)}")
+    return list(chosen.values())
+
+
+@contextmanager
+def _directory(directory: str | os.PathLike[str] | None) -> Iterator[Path]:
+    """The directory, or a temporary one."""
+    if directory is not None:
+        yield Path(directory)
         return
-    paths = [source_name(image) for image in images]
-    names = [os.path.basename(path) for path in paths]
-    for path, name, image in zip(paths, names, images, strict=True):
-        unique = name if names.count(name) == 1 else path
-        if paths.count(path) > 1:
-            raise ValueError(f"two pictures are called {path}")
-        yield unique, image
+    with tempfile.TemporaryDirectory(prefix="splatcodec-") as folder:
+        yield Path(folder)
 
 
 def _tasks(
-    images: "Iterable[tuple[str, ImageLike]]",
-    codecs: Sequence[Codec],
-    qualities: Mapping[str, Sequence[float]],
+    images: "Sequence[ImageLike] | Mapping[str, ImageLike]",
+    codecs: Sequence[tuple[Codec, list[float]]],
     folder: Path,
 ) -> Iterator[_Task]:
-    for picture, image in images:
+    for picture, image in named(images).items():
         pixels = to_uint8(load_image(image))
         height, width = pixels.shape[:2]
         digest = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()[:16]
         # Paths are read where they are needed, so that a thousand pictures fit into memory.
         source = os.path.abspath(image) if isinstance(image, str | os.PathLike) else pixels
-        for codec in codecs:
-            for quality in dict.fromkeys(float(quality) for quality in qualities[codec.name]):
+        for codec, settings in codecs:
+            for quality in settings:
                 row = Row(picture, digest, width, height, codec.name, codec.version, quality)
                 yield _Task(row, codec, source, file_of(folder, row, codec))
 
 
-@contextmanager
-def _directory(directory: str | os.PathLike[str] | None) -> Iterator[Path]:
-    """The directory, with a folder for files, or a temporary one."""
-    if directory is None:
-        with tempfile.TemporaryDirectory(prefix="splatcodec-") as folder:
-            (Path(folder) / FILES).mkdir()
-            yield Path(folder)
-        return
-    path = Path(directory)
-    (path / FILES).mkdir(parents=True, exist_ok=True)
-    yield path
-
-
-class _Journal:
-    """A file with one line for every row and every run, so that what a killed run has done is not lost.
+def named(images: "Sequence[ImageLike] | Mapping[str, ImageLike]") -> "dict[str, ImageLike]":
+    """Pictures by name: given ones, those of the files, or the paths of files that share their names.
 
     Raises:
-        ResultsError: there is one already and it is not to be resumed.
+        ValueError: a picture is given twice.
     """
+    if isinstance(images, Mapping):
+        return dict(images)
+    # Names of files may hold bytes that are no text.
+    paths = [os.fsencode(source_name(image)).decode("utf-8", "backslashreplace") for image in images]
+    names = [os.path.basename(path) for path in paths]
+    unique = [name if names.count(name) == 1 else path for path, name in zip(paths, names, strict=True)]
+    for name in unique:
+        if unique.count(name) > 1:
+            raise ValueError(f"two pictures are called {name}; give a mapping from names to pictures")
+    return dict(zip(unique, images, strict=True))
 
-    def __init__(self, path: Path, resume: bool) -> None:
-        self.runs: list[dict[str, str]] = []
-        self._path = path
-        self._rows: dict[tuple[object, ...], Row] = {}
-        if not path.exists():
-            return
-        if not resume:
-            raise ResultsError(f"{path.parent}: holds results already; resume them or take another directory")
-        lines = []
-        for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
-            try:
-                record = json.loads(line)
-                if "run" in record:
-                    self.runs.append(record["run"])
-                else:
-                    row = Row.from_record(record)
-                    self._rows[row.key] = row
-                lines.append(line.rstrip() + b"\n")
-            except ValueError:
-                warnings.warn(f"{path}: line {number} is damaged, what it held is measured again", stacklevel=4)
-        path.write_bytes(b"".join(lines))
 
-    def finished(self, task: _Task) -> Row | None:
-        """The row of a task that was done without failure and whose file is still there."""
-        row = self._rows.get(task.row.key)
-        if row is None or row.error is not None:
-            return None
-        return row if task.path.is_file() and task.path.stat().st_size == row.bytes else None
-
-    def start(self, run: dict[str, str]) -> None:
-        """Note a new run."""
-        self.runs = [*self.runs, run]
-        self._write({"run": run})
-
-    def append(self, row: Row) -> None:
-        """Note a row."""
-        self._write(row.to_record())
-
-    def _write(self, record: Mapping[str, object]) -> None:
-        with open(self._path, "a") as file:
-            file.write(json.dumps(record) + "\n")
+def _finished(task: _Task, journal: Journal) -> Row | None:
+    """The row of a task that was done without failure and whose file is still what it was."""
+    row = journal.find(task.row)
+    if row is None or row.error is not None or not task.path.is_file():
+        return None
+    return row if file_digest(task.path.read_bytes()) == row.file_digest else None
 
 
 class _Clock:
@@ -252,127 +226,28 @@ class _Clock:
 
 def _measure(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[_Task, Row, float]]:
     """Tasks as they are done, with their rows and seconds."""
-    lanes: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
-    every = [_Lane(max(1, (os.cpu_count() or 1) // jobs)) for _ in range(min(jobs, len(tasks)))]
-    for lane in every:
-        lanes.put(lane)
-
-    def work(task: _Task) -> tuple[_Task, Row, float]:
-        lane = lanes.get()
-        start = time.perf_counter()
-        try:
-            return task, lane.measure(task), time.perf_counter() - start
-        finally:
-            lanes.put(lane)
-
     if not tasks:
         return
-    pool = ThreadPoolExecutor(len(every), thread_name_prefix="splatcodec-rd")
+    lanes = [Lane(max(1, (os.cpu_count() or 1) // jobs)) for _ in range(min(jobs, len(tasks)))]
+    free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+    for lane in lanes:
+        free.put(lane)
+
+    def work(task: _Task) -> tuple[_Task, Row, float]:
+        lane = free.get()
+        start = time.perf_counter()
+        try:
+            values = lane.measure(task.codec, task.image, task.row.quality, task.path)
+            return task, replace(task.row, **values), time.perf_counter() - start
+        finally:
+            free.put(lane)
+
+    pool = ThreadPoolExecutor(len(lanes), "splatcodec-rd", leave_interrupts)
     try:
         for future in as_completed([pool.submit(work, task) for task in tasks]):
             yield future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for lane in every:
+        for lane in lanes:
             lane.close()
         pool.shutdown()
-
-
-class _Lane:
-    """Two processes, one that encodes and one that decodes; one that dies is replaced.
-
-    Args:
-        threads: that each may use.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self._environment = {"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)}
-        self._processes: dict[Callable[..., dict[str, Any]], ProcessPoolExecutor] = {}
-
-    def measure(self, task: _Task) -> Row:
-        """The row of a task."""
-        codec, image = task.codec, task.image
-        values = self._run(_encode, codec, image, task.row.quality, task.path)
-        if "error" not in values:
-            values |= self._run(_decode, codec, image, task.path)
-        return replace(task.row, **values)
-
-    def _run(self, function: Callable[..., dict[str, Any]], *args: object) -> dict[str, Any]:
-        """Values for the row that a function returns in its own process."""
-        if function not in self._processes:
-            self._processes[function] = ProcessPoolExecutor(
-                1, initializer=_attend, initargs=(os.getpid(),), env=self._environment
-            )
-        try:
-            return self._processes[function].submit(function, *args).result()
-        except BrokenProcessPool:
-            self._processes.pop(function).shutdown(kill_workers=True)
-            return {"error": f"{function.__name__.strip('_')}: the process died"}
-
-    def close(self) -> None:
-        """End the processes at once."""
-        for process in list(self._processes.values()):
-            process.shutdown(kill_workers=True)
-
-
-def _attend(parent: int) -> None:
-    """Leave Ctrl-C, which reaches all processes of a terminal, to the parent, and end when it has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-_prepared: set[str] = set()
-
-
-def _prepare(codec: Codec) -> None:
-    """Keep what happens once per process out of the times."""
-    if codec.name not in _prepared:
-        codec.prepare()
-        _prepared.add(codec.name)
-
-
-def _failure(step: str, error: Exception) -> dict[str, Any]:
-    return {"error": f"{step}: {type(error).__name__}: {error}"}
-
-
-def _encode(codec: Codec, image: Pixels | str, quality: float, path: Path) -> dict[str, Any]:
-    """Write the file of a picture; its length and time for the row."""
-    pixels = to_uint8(load_image(image))
-    try:
-        _prepare(codec)
-        start = time.perf_counter()
-        data = codec.encode(pixels, quality)
-        seconds = time.perf_counter() - start
-        path.write_bytes(data)
-    except Exception as error:
-        return _failure("encode", error)
-    bpp = 8 * len(data) / (pixels.shape[0] * pixels.shape[1])
-    return {"bytes": len(data), "bpp": bpp, "encode_seconds": seconds}
-
-
-def _decode(codec: Codec, image: Pixels | str, path: Path) -> dict[str, Any]:
-    """Read a file back and compare it to the picture; metrics and time for the row."""
-    pixels = to_uint8(load_image(image))
-    try:
-        _prepare(codec)
-        data = path.read_bytes()
-        start = time.perf_counter()
-        decoded = np.asarray(codec.decode(data))
-        seconds = time.perf_counter() - start
-        if decoded.ndim == 3 and pixels.ndim == 2:
-            # Formats that know colour pictures only give grey ones back in colour.
-            pixels = np.repeat(pixels[:, :, None], 3, axis=2)
-        if decoded.shape != pixels.shape or decoded.dtype != np.uint8:
-            raise ValueError(f"expected uint8 {pixels.shape}, got {decoded.dtype} {decoded.shape}")
-    except Exception as error:
-        return _failure("decode", error)
-    metrics = {"psnr": psnr(pixels, decoded), "psnr_y": psnr_y(pixels, decoded)}
-    finite = {name: value if np.isfinite(value) else None for name, value in metrics.items()}
-    structure = {"ssim": ssim(pixels, decoded), "ms_ssim": ms_ssim(pixels, decoded)}
-    return {"decode_seconds": seconds, **finite, **structure}

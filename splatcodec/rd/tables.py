@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .results import MeanBdRate, Results
+from .results import Results
 
 POINTS = ("codec", "quality", "bpp", "PSNR", "luma", "SSIM", "MS-SSIM", "encode s", "decode s")
 """Titles of the columns of `points`; PSNR is in dB."""
@@ -38,14 +38,10 @@ def bd_rates(
 ) -> list[list[str]]:
     """Bjontegaard delta rates, codecs in rows against anchors in columns; the first row holds the anchors."""
     columns = [results.bd_rate(anchor, metric, bpp_range) for anchor in results.codecs]
-    rows = [[codec, *(_percent(column.get(codec)) for column in columns)] for codec in results.codecs]
+    rows = [
+        [codec, *("" if codec not in column else str(column[codec]) for column in columns)] for codec in results.codecs
+    ]
     return [["", *results.codecs], *rows]
-
-
-def _percent(rate: MeanBdRate | None) -> str:
-    if rate is None:
-        return ""
-    return "none" if math.isnan(rate.percent) else f"{rate.percent:+.1f} % ({rate.overlap:.2f})"
 
 
 def aligned(table: Sequence[Sequence[str]]) -> str:

@@ -1,10 +1,15 @@
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from splatcodec import rd
+from splatcodec.cli import bench
 from splatcodec.cli.main import main
 
 
@@ -62,6 +67,35 @@ def test_bench_says_what_is_wrong(folder, capsys, arguments, message):
     assert error.count("\n") == 1
 
 
+def test_bench_fails_if_nothing_works(folder, capsys):
+    assert main(["bench", "pictures", "--codecs", "webp:101+200", "--out", "out", "--quiet"]) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 5
+    assert errors[-1] == "splatcodec: every codec failed on every picture"
+
+
+def test_an_interrupted_bench_leaves_no_processes(folder):
+    command = [
+        sys.executable,
+        "-m",
+        "splatcodec",
+        "bench",
+        "pictures",
+        "-e",
+        "9",
+        "--codecs",
+        "gsi:n2000+2100",
+        "-j",
+        "2",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    time.sleep(5)
+    process.send_signal(signal.SIGINT)
+    # Ends only when every process that inherited it has ended.
+    assert process.communicate(timeout=60)[1].splitlines()[-1] == "splatcodec: interrupted"
+    assert process.returncode == 130
+
+
 @pytest.mark.parametrize("arguments", [["--bpp", "2..1"], ["--bpp", "x"], ["--metric", "vmaf"], ["-j", "0"], []])
 def test_wrong_usage_of_bench(arguments):
     with pytest.raises(SystemExit) as exit_code:
@@ -71,7 +105,7 @@ def test_wrong_usage_of_bench(arguments):
 
 def test_compare_draws_a_sheet(folder):
     assert main(["compare", "pictures/one.png", "sheet.png", "-n", "40", "-e", "1", "--codecs", "jpeg"]) == 0
-    assert np.asarray(Image.open("sheet.png")).shape[1] == 3 * 56 + 2 * 8
+    assert np.asarray(Image.open("sheet.png")).shape[1] == 3 * 180 + 2 * 8
 
 
 @pytest.mark.parametrize(
@@ -86,3 +120,7 @@ def test_compare_says_what_is_wrong(folder, capsys, arguments, message):
     assert main(["compare", "pictures/one.png", *arguments]) == 1
     assert capsys.readouterr().err.startswith(f"splatcodec: {message}")
     assert not (folder / "sheet.png").exists()
+
+
+def test_metrics_are_those_of_the_results():
+    assert tuple(rd.METRICS) == bench.METRICS

@@ -50,6 +50,14 @@ def test_the_range_is_that_of_the_anchor():
     assert bd_rate(test, anchor, bpp_range=(0.2, 0.3)).overlap == pytest.approx(1)
 
 
+@pytest.mark.parametrize("bpp_range", [(0.1, 0.2), (0.2, 0.4), (0.1, 0.4), (0.05, 0.9)])
+def test_a_range_may_end_at_points(bpp_range):
+    rate, psnr = np.array([0.1, 0.2, 0.4]), np.array([25.1, 28.3, 31.7])
+    found = bd_rate(curve(rate / 2, psnr), curve(rate, psnr), bpp_range=bpp_range)
+    assert found.percent == pytest.approx(-50)
+    assert found.overlap == pytest.approx(1)
+
+
 def test_points_that_a_cheaper_one_beats_do_not_count():
     anchor = curve([0.1, 0.2, 0.4], [25, 28, 31])
     test = curve([0.05, 0.1, 0.12, 0.2], [25, 28, 26, 31])

@@ -1,6 +1,8 @@
+import math
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +33,32 @@ def test_a_report_needs_nothing_else(report):
     assert text.count("<svg") == 3
     assert text.count('<section class="picture">') == 2
     assert "libjpeg" in text
+
+
+def test_names_and_errors_are_escaped(tmp_path, pictures):
+    name = "<b>$a$&'.png"
+    codecs = [Rounding({2: "raise"})]
+    results = rd.sweep({name: pictures["one"]}, codecs, directory=tmp_path)
+    results = rd.Results(tuple(replace(row, error=row.error and "<i>") for row in results.rows), results.runs)
+    results.plot(picture=name).savefig(tmp_path / "curves.png")
+    write_report(tmp_path / "report.html", results, {name: pictures["one"]}, codecs, tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert "<b>" not in text
+    assert "<i>" not in text
+    assert "&lt;b&gt;$a$&amp;" in text
+
+
+def test_the_middle_of_large_pictures_is_shown(tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr("splatcodec.rd.report._MOST_COLUMNS", 20)
+    codecs = [Rounding()]
+    results = rd.sweep({"one": pictures["one"]}, codecs, directory=tmp_path)
+    write_report(
+        tmp_path / "report.html", results, {"one": pictures["one"]}, codecs, tmp_path, bpp_range=(0.1, math.inf)
+    )
+    text = (tmp_path / "report.html").read_text()
+    assert "48 &times; 40, the middle of it" in text
+    assert "aspect-ratio: 20 / 40" in text
+    assert "where the anchor takes 0.1 to inf bpp" in text
 
 
 def test_a_report_shows_at_most_so_many_pictures(tmp_path, pictures):
@@ -87,7 +115,7 @@ def test_tables(results):
     rates = bd_rates(results)
     assert rates[0] == ["", "rounding", "jpeg"]
     assert rates[1][1] == ""
-    assert re.fullmatch(r"[+-]\d+\.\d % \([01]\.\d\d\)|none", rates[1][2])
+    assert re.fullmatch(r"[+-]\d+\.\d % \([01]\.\d\d(, 1 of 2)?\)|none", rates[1][2])
     assert len({len(line) for line in aligned(rates).splitlines()}) == 1
 
 
@@ -108,8 +136,9 @@ def test_a_sheet_shows_every_sample_at_every_crop(picture):
     worse = picture // 2
     image = np.asarray(sheet(picture, [Sample("worse", b"1234", worse)], [(4, 6, 10, 8)]))
     height, width = picture.shape[:2]
-    assert image.shape[1] == 2 * width + 8
-    columns = image[:, :width], image[:, width + 8 :]
+    # Columns of small pictures are as wide as their titles.
+    assert image.shape[1] == 2 * 180 + 8
+    columns = image[:, :width], image[:, 188 : 188 + width]
     for column, pixels in zip(columns, (picture, worse), strict=True):
         # From the end: the map of the error, a gap, the magnified crop, a gap, the whole.
         error = (np.abs(pixels.astype(float) - picture) * 6).clip(0, 255)

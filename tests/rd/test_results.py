@@ -11,8 +11,8 @@ from splatcodec.rd import Results, Row
 
 
 def row(picture="one", codec="a", quality=1.0, bpp=0.1, psnr=30.0, **others) -> Row:
-    values = {"bytes": 100, "bpp": bpp, "psnr": psnr, "psnr_y": psnr, "ssim": 0.9, "ms_ssim": 0.9} | others
-    return Row(picture, others.pop("digest", "00"), 8, 8, codec, values.pop("version", "1"), quality, **values)
+    values = {"version": "1", "bytes": 100, "bpp": bpp, "psnr": psnr, "psnr_y": psnr, "ssim": 0.9, "ms_ssim": 0.9}
+    return Row(picture, "00", 8, 8, codec, quality=quality, **(values | others))
 
 
 def test_rows_survive_a_file(results, tmp_path):
@@ -49,7 +49,16 @@ def test_compressai_reads_the_file_of_one_codec(results, tmp_path):
     # What compressai.utils.plot takes from a file.
     assert content["name"] == "jpeg"
     assert len(content["results"]["bpp"]) == len(content["results"]["psnr"]) == 3
-    np.testing.assert_allclose(sorted(content["results"]["psnr"]), results.mean_curve("jpeg").values["psnr"])
+    np.testing.assert_allclose(content["results"]["psnr"], results.mean_curve("jpeg").values["psnr"])
+
+
+def test_compressai_gets_rising_rates_and_finite_values(tmp_path):
+    rows = [row(quality=3.0, bpp=0.9, psnr=None), row(quality=2.0, bpp=0.4), row(quality=1.0, bpp=0.2, ms_ssim=None)]
+    Results(tuple(rows)).to_json(tmp_path / "a.json")
+    found = json.loads((tmp_path / "a.json").read_text())["results"]
+    assert found["bpp"] == [0.2, 0.4]
+    assert found["psnr"] == [30, 30]
+    assert "ms-ssim" not in found
 
 
 def test_csv_holds_every_row(results, tmp_path):
@@ -99,6 +108,7 @@ def test_pictures_without_overlap_are_left_out_and_shown():
     found = Results(tuple(rows)).bd_rate("a")["b"]
     assert found.percent == pytest.approx(0)
     assert found.pictures["two"].overlap == 0
+    assert str(found) == "+0.0 % (1.00, 1 of 2)"
 
 
 def test_unknown_names_are_refused(results):
@@ -108,6 +118,8 @@ def test_unknown_names_are_refused(results):
         results.bd_rate("jpeg", "vmaf")
     with pytest.raises(ValueError, match="unknown metric"):
         results.plot("vmaf")
+    with pytest.raises(ValueError, match="no results of 'three'"):
+        results.plot(picture="three")
 
 
 def test_merging_joins_codecs_and_keeps_what_succeeded():

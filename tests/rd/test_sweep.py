@@ -1,6 +1,9 @@
+import math
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -73,8 +76,8 @@ def test_failures_are_rows_and_the_rest_goes_on(pictures, tmp_path):
     results = rd.sweep(pictures, [codec], {"rounding": [2, 3, 4, 5, 6]}, directory=tmp_path, jobs=2)
     errors = {row.quality: row.error for row in results.rows if row.picture == "one"}
     assert errors[2] == "encode: RuntimeError: no memory for this"
-    assert errors[3] == "encode: the process died"
-    assert "expected uint8 (40, 48, 3), got uint8 (39, 48, 3)" in errors[5]
+    assert errors[3] == "encode: the process died of EXIT(3)"
+    assert "is 48x39 pixels" in errors[5]
     assert errors[4] is errors[6] is None
     assert len(results.mean_curve("rounding").bpp) == 2
 
@@ -84,7 +87,12 @@ def test_nothing_is_measured_twice(pictures, tmp_path):
     measured = []
     more = {"three": 255 - pictures["one"], **pictures}
     second = rd.sweep(
-        more, [Rounding()], directory=tmp_path, resume=True, callback=lambda progress: measured.append(progress.row)
+        more,
+        [Rounding()],
+        directory=tmp_path,
+        resume=True,
+        about={"commit": "abc"},
+        callback=lambda progress: measured.append(progress.row),
     )
     assert sorted((row.picture, row.quality) for row in measured) == [
         ("one", 4), ("three", 2), ("three", 4), ("three", 6), ("two", 4),
@@ -107,7 +115,7 @@ def test_other_pictures_versions_and_lost_files_are_measured_again(pictures, tmp
     newer = Rounding()
     newer.version = "2"
     assert again(pictures, newer) == 6
-    next((tmp_path / "files").glob("one.*")).unlink()
+    next((tmp_path / "files").glob("one-*")).unlink()
     assert again(pictures, newer) == 1
 
 
@@ -121,6 +129,99 @@ def test_a_damaged_row_is_measured_again(pictures, tmp_path):
         again = rd.sweep(pictures, [Rounding()], directory=tmp_path, resume=True)
     assert len(caught) == 2
     assert [(row.key, row.psnr) for row in again.rows] == [(row.key, row.psnr) for row in whole.rows]
+
+
+def test_similar_names_and_settings_have_files_of_their_own(pictures, tmp_path):
+    images = {"a/b": pictures["one"], "a_b": pictures["two"]}
+    results = rd.sweep(images, [Rounding()], {"rounding": [4, 4.00000001]}, directory=tmp_path, jobs=2)
+    assert len(list((tmp_path / "files").iterdir())) == 4
+    for row in results.rows:
+        assert row.psnr == pytest.approx(psnr(images[row.picture], images[row.picture] >> 4 << 4))
+
+
+def test_lines_of_another_kind_are_dropped(pictures, tmp_path):
+    lines = ["[" * 100_000, "5", "null", '"run"', '{"run": 3}', '{"picture": "one"}', "\x00\x00", ""]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    with pytest.warns(UserWarning, match=r"line \d is damaged") as caught:
+        results = rd.sweep({"one": pictures["one"]}, [Rounding()], {"rounding": [4]}, directory=tmp_path, resume=True)
+    assert len(caught) == len(lines) - 1
+    assert results.failures == []
+
+
+def test_a_file_of_equal_size_but_other_content_is_made_again(pictures, tmp_path):
+    rd.sweep(pictures, [Rounding()], directory=tmp_path)
+    path = next((tmp_path / "files").iterdir())
+    path.write_bytes(bytes(path.stat().st_size))
+    rows = []
+    rd.sweep(
+        pictures, [Rounding()], directory=tmp_path, resume=True, callback=lambda progress: rows.append(progress.row)
+    )
+    assert len(rows) == 1
+
+
+def test_a_journal_without_damage_is_left_alone(pictures, tmp_path):
+    rd.sweep(pictures, [Rounding()], directory=tmp_path)
+    before = (tmp_path / "rows.jsonl").stat()
+    rd.sweep(pictures, [Rounding()], directory=tmp_path, resume=True)
+    after = (tmp_path / "rows.jsonl").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+class Slow(Rounding):
+    """Takes its time when a process calls it first."""
+
+    name = "slow"
+    qualities = (4,)
+    calls = 0
+
+    def encode(self, image, quality):
+        Slow.calls += 1
+        if Slow.calls == 1:
+            time.sleep(0.5)
+        return super().encode(image, quality)
+
+
+def test_the_first_call_of_a_process_is_not_timed(pictures):
+    (row,) = rd.sweep({"one": pictures["one"]}, [Slow()]).rows
+    assert row.encode_seconds < 0.25
+
+
+class Odd(Rounding):
+    """Hands out what is no picture and no file."""
+
+    name = "odd"
+    qualities = (1, 2, 3, 4)
+
+    def encode(self, image, quality):
+        if quality == 4:
+            sys.exit("no more")
+        return np.zeros(3) if quality == 1 else bytes([int(quality)])
+
+    def decode(self, data):
+        return [1, 2] if data == b"\2" else np.zeros((40, 48, 3))
+
+
+def test_what_is_no_file_or_no_picture_is_a_failure(pictures):
+    errors = [row.error for row in rd.sweep({"one": pictures["one"]}, [Odd()]).rows]
+    assert errors == [
+        "encode: TypeError: expected bytes, got ndarray",
+        "decode: TypeError: expected an array of uint8, got list",
+        "decode: TypeError: expected an array of uint8, got float64",
+        "encode: SystemExit: no more",
+    ]
+
+
+def test_a_codec_that_cannot_travel_is_a_failure(pictures):
+    codec = Rounding()
+    codec.lock = threading.Lock()
+    (row, *_) = rd.sweep({"one": pictures["one"]}, [codec]).rows
+    assert row.error
+
+
+@pytest.mark.parametrize("name", ["webp", "avif"])
+def test_grey_pictures_may_come_back_in_colour(pictures, name):
+    (row,) = rd.sweep({"grey": pictures["one"][:, :, 0]}, [name], {name: [90]}).rows
+    assert row.psnr > 35
 
 
 def test_results_are_not_overwritten(pictures, tmp_path):
@@ -153,14 +254,18 @@ def test_pictures_are_read_before_anything_is_measured(tmp_path, pictures):
         {"jobs": 0},
         {"resume": True},
         {"qualities": {"mpeg": [1]}},
+        {"qualities": {"rounding": [math.nan]}},
+        {"codecs": []},
+        {"images": []},
+        {"images": "one.png"},
         {"qualities": {"rounding": []}},
         {"codecs": [Rounding(), Rounding()]},
         {"codecs": ["mpeg"]},
     ],
 )
 def test_senseless_arguments_are_refused(pictures, options):
-    with pytest.raises(ValueError, match=r"jobs|resume|qualities|twice|unknown"):
-        rd.sweep(pictures, **({"codecs": [Rounding()]} | options))
+    with pytest.raises(ValueError, match=r"jobs|resume|qualities|two codecs|no codecs|unknown|images"):
+        rd.sweep(**({"images": pictures, "codecs": [Rounding()]} | options))
 
 
 def test_progress_counts_to_the_end(pictures):

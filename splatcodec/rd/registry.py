@@ -1,0 +1,87 @@
+"""Codecs by name, and lists of them as the command line takes them."""
+
+import math
+
+import numpy as np
+
+from ..container import PROFILES
+from ..encoder import DEFAULT_EFFORT, DEFAULT_PROFILE
+from .codecs import Codec, Gsi, Knob
+from .opponents import Avif, Jpeg, Jpeg2000, JpegXl, WebP
+
+_OPPONENTS: dict[str, type[Codec]] = {kind.name: kind for kind in (Jpeg, WebP, Jpeg2000, Avif, JpegXl)}
+_OWN = {"gsi": DEFAULT_PROFILE} | {f"gsi-{profile}": profile for profile in PROFILES.values()}
+BUILT_IN = (*_OWN, *_OPPONENTS)
+"""Names that `get_codec` takes; "gsi" is the default profile."""
+
+_SETTINGS_IN_RANGE = 5
+
+
+def get_codec(name: str, *, knob: Knob = "n_gaussians", effort: int = DEFAULT_EFFORT) -> Codec:
+    """A codec of `BUILT_IN`, by name.
+
+    Args:
+        name: one of `BUILT_IN`.
+        knob, effort: as in `Gsi`, for our own codec only.
+
+    Raises:
+        ValueError: there is no such codec, or the library it needs is missing.
+    """
+    if name in _OWN:
+        return Gsi(_OWN[name], knob, effort)
+    if name in _OPPONENTS:
+        return _OPPONENTS[name]()
+    raise ValueError(f"unknown codec {name!r}, expected one of {', '.join(BUILT_IN)}")
+
+
+def parse_codecs(text: str, effort: int = DEFAULT_EFFORT) -> list[tuple[Codec, list[float]]]:
+    """Codecs and their settings from a list such as "gsi:n500..8000,avif:30..80/7,jpeg:20+50,jpeg2000".
+
+    Commas separate codecs, named as in `BUILT_IN`. After a colon stand the settings: a range LOW..HIGH, of five or of
+    /COUNT settings, or single ones joined by +. Our own codec's begin with n for numbers of Gaussians or q for
+    qualities. Without them a codec has its own.
+
+    Args:
+        text: the list.
+        effort: of our own codec.
+
+    Raises:
+        ValueError: the list makes no sense, or names a codec that is missing.
+    """
+    chosen: dict[str, tuple[Codec, list[float]]] = {}
+    for item in text.split(","):
+        name, colon, settings = (part.strip() for part in item.partition(":"))
+        knob: Knob = "n_gaussians"
+        if name in _OWN and colon:
+            if settings[:1] not in ("n", "q"):
+                raise ValueError(f"{item!r}: settings of {name} begin with n, for Gaussians, or q, for qualities")
+            knob = "quality" if settings[0] == "q" else "n_gaussians"
+            settings = settings[1:]
+        codec = get_codec(name, knob=knob, effort=effort)
+        if codec.name in chosen:
+            raise ValueError(f"{codec.name} is listed twice; join its settings with +")
+        chosen[codec.name] = codec, _settings(codec, settings, item) if colon else list(codec.qualities)
+    return list(chosen.values())
+
+
+def _settings(codec: Codec, text: str, item: str) -> list[float]:
+    """The settings of a range or of a list."""
+    try:
+        if ".." not in text:
+            return [_number(value) for value in text.split("+")]
+        low, _, high = text.partition("..")
+        high, slash, count = high.partition("/")
+        with np.errstate(invalid="raise", divide="raise"):
+            settings = codec.between(_number(low), _number(high), int(count) if slash else _SETTINGS_IN_RANGE)
+        if len(settings) < 2:
+            raise ValueError
+        return settings
+    except (ValueError, FloatingPointError):
+        raise ValueError(f"{item!r}: settings are LOW..HIGH, LOW..HIGH/COUNT or single ones joined by +") from None
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
