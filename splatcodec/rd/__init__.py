@@ -8,7 +8,8 @@ results.plot("psnr").savefig("curves.png")
 from .codecs import Codec, Gsi
 from .curves import METRICS, BdRate, Curve, bd_rate
 from .registry import BUILT_IN, get_codec, parse_codecs
-from .results import MeanBdRate, Results, Row
+from .results import MeanBdRate, Results
+from .row import Row
 from .sweep import Progress, sweep
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import ResultsError
 from ..files import replacing
-from .results import Row
+from .row import Row
 
 NAME = "rows.jsonl"
 

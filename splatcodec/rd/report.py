@@ -17,7 +17,8 @@ from ..files import replacing
 from ..image import load_image, to_uint8
 from .codecs import Codec, Pixels
 from .curves import METRICS
-from .results import Results, Row
+from .results import Results
+from .row import Row
 from .sweep import file_of
 from .tables import POINTS, bd_rates, points
 

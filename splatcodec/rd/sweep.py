@@ -23,7 +23,8 @@ from ..image import load_image, to_uint8
 from .codecs import Codec, Pixels
 from .journal import Journal
 from .registry import get_codec
-from .results import Results, Row
+from .results import Results
+from .row import Row
 from .workers import Lane, file_digest, leave_interrupts
 
 if TYPE_CHECKING:
