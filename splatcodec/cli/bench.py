@@ -26,7 +26,7 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "bench",
         help="measure rate-distortion curves of codecs over pictures",
-        description="Encode pictures with several codecs at several qualities, decode every file in a fresh process, "
+        description="Encode pictures with several codecs at several qualities, decode every file in another process, "
         "and write a table, results.json, results.csv, one JSON file per codec that CompressAI can plot, plots, a "
         "report.html and the files themselves to a directory.",
         epilog="Settings of a codec follow a colon: LOW..HIGH for five, LOW..HIGH/COUNT, or single ones joined by +; "

@@ -49,6 +49,9 @@ class BdRate:
     percent: float
     overlap: float
 
+    def __str__(self) -> str:
+        return "none" if math.isnan(self.percent) else f"{self.percent:+.1f} % ({self.overlap:.2f})"
+
 
 def decibels(similarity: NDArray[np.float64]) -> NDArray[np.float64]:
     """Structural similarity as -10 log10(1 - similarity), so that differences near 1 count as they are seen."""
