@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import splatcodec
-from splatcodec.encoder import to_bytes
+from splatcodec.encoder import half_to_bytes
 from splatcodec.image import load_image, to_uint8
 from splatcodec.metrics import psnr
 from splatkernels import get_num_threads
@@ -40,7 +40,7 @@ def main() -> None:
         start = time.perf_counter()
         splats = splatcodec.fit(path, n_gaussians=arguments.gaussians, effort=arguments.effort)
         seconds = time.perf_counter() - start
-        data = to_bytes(splats)
+        data = half_to_bytes(splats)
         exact = -10 * np.log10(np.mean((np.clip(splats.render(), 0, 1) - planes) ** 2))
         row = {
             "picture": path.name,

@@ -18,7 +18,7 @@ DETAIL = (180, 60, 64, 64)
 
 def main() -> None:
     picture = sys.argv[1] if len(sys.argv) > 1 else HERE / "astronaut.png"
-    splats = splatcodec.read(splatcodec.encode(picture, n_gaussians=3000))
+    splats = splatcodec.fit(picture, n_gaussians=3000)
     pixels = np.asarray(Image.open(picture).convert("RGB"))
     x, y, width, height = DETAIL
     detail = Image.fromarray(pixels[y : y + height, x : x + width]).resize((512, 512), Image.Resampling.NEAREST)

@@ -6,8 +6,20 @@ pixels = splatcodec.decode(data, scale=2)
 
 from .decoder import decode, read
 from .encoder import encode, fit, write
-from .errors import GsiError, ImageError
+from .errors import GsiError, ImageError, TargetError
 from .metrics import Evaluation, evaluate
 from .splats import Splats
 
-__all__ = ["Evaluation", "GsiError", "ImageError", "Splats", "decode", "encode", "evaluate", "fit", "read", "write"]
+__all__ = [
+    "Evaluation",
+    "GsiError",
+    "ImageError",
+    "Splats",
+    "TargetError",
+    "decode",
+    "encode",
+    "evaluate",
+    "fit",
+    "read",
+    "write",
+]

@@ -13,7 +13,7 @@ from .errors import GsiError
 
 MAGIC = b"\x89GSI"
 VERSION = 1
-PROFILES = {0: "half"}
+PROFILES = {0: "half", 1: "adaptive", 2: "vq"}
 MAX_SIDE = 65535
 MAX_GAUSSIANS = 2**31 - 1
 
@@ -176,3 +176,14 @@ def unpack(data: bytes, name: str) -> tuple[Header, list[Chunk]]:
         reader.checksum(start, f"chunk {tag}")
     reader.end("end of file")
     return Header(PROFILES[profile], channels, width, height, n_gaussians), chunks
+
+
+def check_tags(chunks: Sequence[Chunk], expected: Sequence[str], name: str) -> None:
+    """Fail unless a file has just the chunks of its profile.
+
+    Raises:
+        GsiError: it has others.
+    """
+    found = [chunk.tag for chunk in chunks]
+    if found != list(expected):
+        raise GsiError(f"{name}: chunks: expected {' '.join(expected)}, found {' '.join(found) or 'none'}")

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypedDict, Unpack
 
 import numpy as np
@@ -11,24 +12,27 @@ from numpy.typing import NDArray
 from splatkernels import resolve_device
 
 from . import container
-from .compress import half
+from .compress import adaptive, half, vq
+from .compress.quantizer import quantize
+from .compress.refiner import Refiner
 from .errors import ImageError
 from .files import replacing, source_name
+from .goals import DEFAULT_QUALITY, Goal, balanced_step, price
 from .image import load_image
 from .splats import Splats
 
 if TYPE_CHECKING:
     from .fitting.growth import FitState
+    from .fitting.task import Task
     from .image import ImageLike
 
 DEFAULT_EFFORT = 5
-DEFAULT_PROFILE = "half"
+DEFAULT_PROFILE = "adaptive"
 
 
 class FitOptions(TypedDict, total=False):
-    """The options of `fit`, which describes them."""
+    """The options of `fit`, which describes them, but for the number of Gaussians."""
 
-    n_gaussians: int | None
     effort: int
     loss: str
     weights: "ImageLike | None"
@@ -38,27 +42,94 @@ class FitOptions(TypedDict, total=False):
     callback: "Callable[[FitState], bool | None] | None"
 
 
-def encode(image: "ImageLike", *, profile: str = DEFAULT_PROFILE, **options: Unpack[FitOptions]) -> bytes:
+@dataclass(frozen=True)
+class Encoding:
+    """A file and how it came about."""
+
+    data: bytes
+    """The file."""
+    fitted: int
+    """Gaussians of the fit; those that are not in the file were worth less than their bits."""
+    n_gaussians: int
+    """Gaussians of the file."""
+
+
+def encode(
+    image: "ImageLike",
+    *,
+    profile: str = DEFAULT_PROFILE,
+    quality: float | None = None,
+    lambda_: float | None = None,
+    target_bpp: float | None = None,
+    target_size: int | None = None,
+    target_psnr: float | None = None,
+    n_gaussians: int | None = None,
+    **options: Unpack[FitOptions],
+) -> bytes:
     """Encode a picture as the bytes of a .gsi file.
+
+    At most one of `quality`, `lambda_` and the targets may be given. Without any, the quality is 60, or whatever suits
+    `n_gaussians`.
 
     Args:
         image: anything `splatcodec.image.load_image` reads: a path, bytes, file, Pillow image, array or tensor.
-        profile: how attributes are stored; "half" is half precision.
-        options: as in `fit`: n_gaussians, effort, loss, weights, max_seconds, seed, device, callback.
+        profile: how attributes are stored: "adaptive", the smallest files; "vq", codebooks; "half", half precision.
+        quality: 0 (a few hundredths of a bit per pixel) to 100 (no visible loss).
+        lambda_: the squared error, summed over 8-bit samples, that a bit must save.
+        target_bpp: bits per pixel that the file shall have, or up to 3 % fewer.
+        target_size: the same in bytes.
+        target_psnr: PSNR of the decoded 8-bit samples in dB, or up to 0.1 dB more.
+        n_gaussians: number of Gaussians at most; by default as many as are worth their bits.
+        options: as in `fit`: effort, loss, weights, max_seconds, seed, device, callback.
 
     Raises:
         ImageError: the image or the weights cannot be read or are of an unsupported kind.
         OSError: a file cannot be read.
+        TargetError: the picture cannot be encoded to the target; it says what can be had.
         ValueError: an option is out of range.
     """
+    goals = {
+        "quality": quality,
+        "lambda_": lambda_,
+        "target_bpp": target_bpp,
+        "target_size": target_size,
+        "target_psnr": target_psnr,
+    }
+    return encode_to(image, Goal.only(goals), profile=profile, n_gaussians=n_gaussians, **options).data
+
+
+def encode_to(
+    image: "ImageLike",
+    goal: Goal | None,
+    *,
+    profile: str = DEFAULT_PROFILE,
+    n_gaussians: int | None = None,
+    **options: Unpack[FitOptions],
+) -> Encoding:
+    """Encode a picture, and say how that went; otherwise like `encode`."""
+    from .targets import meet
+
     if profile not in container.PROFILES.values():
         raise ValueError(f"unknown profile {profile!r}, expected one of {', '.join(container.PROFILES.values())}")
-    return to_bytes(fit(image, **options))
+    task = _task(image, n_gaussians, **options)
+    if goal is not None and goal.is_target:
+        return meet(goal, task, profile, n_gaussians)
+    splats = _fit(task, goal, n_gaussians)
+    step = goal.step if goal is not None else balanced_step(len(splats), task.squared_error(splats))
+    return finish(task, splats, step, profile)
+
+
+def finish(task: "Task", splats: Splats, step: int, profile: str) -> Encoding:
+    """Prune fitted Gaussians, and write them in a profile, at a step."""
+    kept = task.prune(splats, price(step))
+    data = to_bytes(kept, profile, step, task.refiner)
+    return Encoding(data, len(splats), container.unpack(data, "")[0].n_gaussians)
 
 
 def fit(
     image: "ImageLike",
     *,
+    quality: float | None = None,
     n_gaussians: int | None = None,
     effort: int = DEFAULT_EFFORT,
     loss: str = "l2",
@@ -72,7 +143,8 @@ def fit(
 
     Args:
         image: as in `encode`.
-        n_gaussians: number of Gaussians at most; by default one per 200 pixels, at least 100 and at most one per pixel.
+        quality: as in `encode`; decides how many Gaussians are worth their bits, unless `n_gaussians` is given.
+        n_gaussians: number of Gaussians at most.
         effort: 1 (quick) to 9 (thorough).
         loss: "l2", the squared error; "l1", the absolute error; or a mix with SSIM: "l1+ssim:0.2" is 0.8 times the
             absolute error plus 0.2 times (1 - SSIM). All but "l2" without weights take several times as long.
@@ -85,14 +157,50 @@ def fit(
         callback: called with a `FitState` after every step; where it returns True, the fit ends with what there is.
 
     Returns:
-        At most `n_gaussians` Gaussians on the canvas of the picture.
+        Gaussians on the canvas of the picture.
 
     Raises:
         ImageError, OSError, ValueError: as in `encode`.
     """
-    from .fitting.growth import grow
+    task = _task(
+        image,
+        n_gaussians,
+        effort=effort,
+        loss=loss,
+        weights=weights,
+        max_seconds=max_seconds,
+        seed=seed,
+        device=device,
+        callback=callback,
+    )
+    return _fit(task, None if quality is None else Goal("quality", quality), n_gaussians)
+
+
+def _fit(task: "Task", goal: Goal | None, n_gaussians: int | None) -> Splats:
+    from .fitting.budget import Count, Price
+
+    if n_gaussians is not None:
+        return task.grow(Count(n_gaussians))
+    step = (goal or Goal("quality", DEFAULT_QUALITY)).step
+    return task.grow(Price(task.target, price(step), task.most))
+
+
+def _task(
+    image: "ImageLike",
+    n_gaussians: int | None,
+    *,
+    effort: int = DEFAULT_EFFORT,
+    loss: str = "l2",
+    weights: "ImageLike | None" = None,
+    max_seconds: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    callback: "Callable[[FitState], bool | None] | None" = None,
+) -> "Task":
+    """What is to be fitted and how, checked."""
     from .fitting.loss import Loss, Objective
-    from .fitting.schedule import EFFORTS, Schedule
+    from .fitting.schedule import EFFORTS
+    from .fitting.task import Task
 
     if effort not in EFFORTS:
         raise ValueError(f"effort must be a whole number from {min(EFFORTS)} to {max(EFFORTS)}, got {effort!r}")
@@ -108,25 +216,10 @@ def fit(
     _, height, width = planes.shape
     if max(height, width) > container.MAX_SIDE:
         raise ImageError(f"a picture of {width}x{height} pixels is too large: {container.MAX_SIDE} is the longest side")
-    pixels = planes[0].size
-    if n_gaussians is None:
-        n_gaussians = max(pixels // 200, min(pixels, 100))
     emphasis = None if weights is None else _load_weights(weights, height, width)
     plain = kind == Loss() and emphasis is None
     objective = None if plain else Objective(kind, planes, emphasis, device)
-    if max_seconds is not None:
-        # Kernels that are compiled for the first time would use it up.
-        grow(np.zeros((len(planes), 8, 8), np.float32), 2, Schedule(steps=2, stages=1), device=device)
-    return grow(
-        planes,
-        n_gaussians,
-        EFFORTS[effort],
-        seed=seed,
-        device=device,
-        objective=objective,
-        max_seconds=max_seconds,
-        callback=callback,
-    )
+    return Task(planes, EFFORTS[effort], seed, device, objective, max_seconds, callback)
 
 
 def _load_weights(weights: "ImageLike", height: int, width: int) -> NDArray[np.float32]:
@@ -149,18 +242,31 @@ def _load_weights(weights: "ImageLike", height: int, width: int) -> NDArray[np.f
     return mask / mask.max()
 
 
-def to_bytes(splats: Splats) -> bytes:
-    """The .gsi file of the given Gaussians in the `half` profile.
+def to_bytes(splats: Splats, profile: str, step: int, refiner: Refiner) -> bytes:
+    """The .gsi file of Gaussians in any profile, as close to a picture as the step allows.
 
     Raises:
         GsiError: they do not fit the format.
     """
+    if profile == "half":
+        return half_to_bytes(splats)
+    if profile == "vq":
+        coded = vq.quantize(splats, refiner)
+        chunks, count = vq.encode(coded), len(coded)
+    else:
+        quantized = quantize(splats, step, refiner)
+        chunks, count = adaptive.encode(quantized), len(quantized.symbols)
+    return container.pack(container.Header(profile, splats.channels, splats.width, splats.height, count), chunks)
+
+
+def half_to_bytes(splats: Splats) -> bytes:
+    """The .gsi file of the given Gaussians in the `half` profile, as `to_bytes`."""
     header = container.Header("half", splats.channels, splats.width, splats.height, len(splats))
     return container.pack(header, half.encode(splats))
 
 
 def write(splats: Splats, file: str | os.PathLike[str] | BinaryIO) -> None:
-    """Write Gaussians to a .gsi file, which appears whole or not at all.
+    """Write Gaussians to a .gsi file of the `half` profile, which appears whole or not at all.
 
     Args:
         splats: what to write.
@@ -170,7 +276,7 @@ def write(splats: Splats, file: str | os.PathLike[str] | BinaryIO) -> None:
         GsiError: they do not fit the format.
         OSError: the file cannot be written.
     """
-    data = to_bytes(splats)
+    data = half_to_bytes(splats)
     if not isinstance(file, str | os.PathLike):
         file.write(data)
         return

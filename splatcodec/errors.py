@@ -11,3 +11,7 @@ class ImageError(ValueError):
 
 class ResultsError(ValueError):
     """A file of benchmark results is damaged or contradicts another; the message names the file and the row."""
+
+
+class TargetError(ValueError):
+    """A picture cannot be encoded to a size or a PSNR; the message says what can be had."""

@@ -48,6 +48,11 @@ class Splats:
     def __len__(self) -> int:
         return len(self.means)
 
+    def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> "Splats":
+        """The Gaussians of the given rows, on the same canvas."""
+        means, scales, rotations, colors = (p[index] for p in (self.means, self.scales, self.rotations, self.colors))
+        return Splats(means, scales, rotations, colors, self.height, self.width)
+
     @property
     def channels(self) -> int:
         """Number of colour channels."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import splatcodec
+from splatcodec.encoder import half_to_bytes
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +20,8 @@ def picture() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def encoded(picture) -> bytes:
-    """The picture as a .gsi file of 60 Gaussians."""
-    return splatcodec.encode(picture, n_gaussians=60, effort=2)
+    """The picture as a .gsi file of 60 Gaussians in half precision."""
+    return half_to_bytes(splatcodec.fit(picture, n_gaussians=60, effort=2))
 
 
 @pytest.fixture(scope="session")

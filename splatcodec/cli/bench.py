@@ -30,7 +30,8 @@ def add_parser(subparsers) -> None:
         "and write a table, results.json, results.csv, one JSON file per codec that CompressAI can plot, plots, a "
         "report.html and the files themselves to a directory.",
         epilog="Settings of a codec follow a colon: LOW..HIGH for five, LOW..HIGH/COUNT, or single ones joined by +; "
-        "those of gsi begin with n, for numbers of Gaussians. Example: gsi:n500..8000,avif:30..80/7,jpeg:20+50. "
+        "those of gsi begin with q, for qualities, or n, for numbers of Gaussians. "
+        "Example: gsi:q20..80,avif:30..80/7,jpeg:20+50. "
         "Codecs: gsi, gsi-PROFILE, jpeg, webp, jpeg2000 (set by bpp), avif, and jpegxl (set by distance; needs the "
         "package imagecodecs).",
     )

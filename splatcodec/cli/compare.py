@@ -3,7 +3,7 @@
 import argparse
 
 from ..files import output
-from .options import add_effort, input_source, positive_int
+from .options import add_effort, input_source, quality
 
 
 def add_parser(subparsers) -> None:
@@ -17,12 +17,12 @@ def add_parser(subparsers) -> None:
     parser.add_argument("input", metavar="IN", help="picture, or -")
     parser.add_argument("output", metavar="OUT", help="picture to write, in the format of its extension, or - for PNG")
     parser.add_argument(
-        "-n",
-        "--gaussians",
-        type=positive_int,
-        metavar="GAUSSIANS",
-        default=2000,
-        help="number of Gaussians (default: %(default)s)",
+        "-q",
+        "--quality",
+        type=quality,
+        metavar="Q",
+        default=40,
+        help="of our own codec: 0, smallest, to 100, no visible loss (default: %(default)s)",
     )
     add_effort(parser)
     parser.add_argument(
@@ -68,5 +68,5 @@ def run(arguments: argparse.Namespace) -> None:
         if x + w > width or y + h > height:
             raise ValueError(f"the crop {x},{y},{w},{h} is not within the picture of {width}x{height} pixels")
     with output(arguments.output) as file:
-        samples = compare(pixels, Gsi(effort=arguments.effort), arguments.gaussians, others)
+        samples = compare(pixels, Gsi(effort=arguments.effort), arguments.quality, others)
         file.write(image_bytes(np.asarray(sheet(pixels, samples, crops)), format_name))

@@ -7,14 +7,24 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from splatkernels import resolve_device
 
 from ..container import PROFILES
 from ..encoder import DEFAULT_PROFILE
 from ..files import STANDARD_STREAM, output
-from .options import add_effort, input_source, loss_name, natural_number, positive_float, positive_int, print_json
+from ..goals import DEFAULT_QUALITY, Goal, Kind
+from .options import (
+    add_effort,
+    input_source,
+    loss_name,
+    natural_number,
+    positive_float,
+    positive_int,
+    print_json,
+    quality,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,12 +41,36 @@ def add_parser(subparsers) -> None:
     )
     parser.add_argument("input", metavar="IN", help="picture in any format that Pillow reads, or -")
     parser.add_argument("output", metavar="OUT", help=".gsi file to write, or -")
+    goal = parser.add_mutually_exclusive_group()
+    goal.add_argument(
+        "-q",
+        "--quality",
+        type=quality,
+        metavar="Q",
+        help=f"0, smallest, to 100, no visible loss (default: {DEFAULT_QUALITY}, or what suits -n)",
+    )
+    goal.add_argument(
+        "--lambda",
+        type=positive_float,
+        dest="lambda_",
+        metavar="L",
+        help="squared error, summed over 8-bit samples, that a bit must save, instead of a quality",
+    )
+    goal.add_argument(
+        "--target-bpp", type=positive_float, metavar="BPP", help="bits per pixel, never more and at most 3 %% fewer"
+    )
+    goal.add_argument(
+        "--target-size", type=positive_int, metavar="BYTES", help="bytes, never more and at most 3 %% fewer"
+    )
+    goal.add_argument(
+        "--target-psnr", type=positive_float, metavar="DB", help="PSNR, never less and at most 0.1 dB more"
+    )
     parser.add_argument(
         "-n",
         "--gaussians",
         type=positive_int,
         metavar="GAUSSIANS",
-        help="number of Gaussians at most (default: one per 200 pixels, at least 100)",
+        help="number of Gaussians at most (default: as many as are worth their bits)",
     )
     add_effort(parser)
     parser.add_argument(
@@ -65,7 +99,8 @@ def add_parser(subparsers) -> None:
         "--profile",
         choices=list(PROFILES.values()),
         default=DEFAULT_PROFILE,
-        help="how attributes are stored: half precision (default: %(default)s)",
+        help="how attributes are stored: adaptive, the smallest; vq, codebooks; half, half precision "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to compute (default: %(default)s)"
@@ -84,8 +119,8 @@ def add_parser(subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Encode, and report what came of it."""
-    from ..decoder import decode, read
-    from ..encoder import encode
+    from ..decoder import decode
+    from ..encoder import encode_to
     from ..image import load_image, to_uint8
     from ..metrics import psnr
 
@@ -96,6 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name, path in (("IN", arguments.input), ("MASK", arguments.weights)):
         if path and all(map(os.path.isfile, (path, arguments.output))) and os.path.samefile(path, arguments.output):
             arguments.parser.error(f"{name} and OUT are the same file")
+    goal = Goal.only({kind: getattr(arguments, kind) for kind in get_args(Kind)})
     device = resolve_device(arguments.device)
     start = time.perf_counter()
     planes = load_image(input_source(arguments.input))
@@ -105,9 +141,10 @@ def run(arguments: argparse.Namespace) -> None:
             show(state)
             return interrupted()
 
-        data = encode(
+        encoding = encode_to(
             # In the layout of an array: height, width, channels.
             planes.transpose(1, 2, 0),
+            goal,
             n_gaussians=arguments.gaussians,
             effort=arguments.effort,
             loss=arguments.loss,
@@ -118,7 +155,8 @@ def run(arguments: argparse.Namespace) -> None:
             device=device,
             callback=callback,
         )
-        file.write(data)
+        file.write(encoding.data)
+    data = encoding.data
     seconds = time.perf_counter() - start
     if interrupted() and not arguments.quiet:
         print("splatcodec: interrupted, kept what had been fitted", file=sys.stderr)
@@ -130,7 +168,8 @@ def run(arguments: argparse.Namespace) -> None:
         "output": arguments.output,
         "width": width,
         "height": height,
-        "n_gaussians": len(read(data)),
+        "n_gaussians": encoding.n_gaussians,
+        "pruned": encoding.fitted - encoding.n_gaussians,
         "bytes": len(data),
         "bpp": 8 * len(data) / (width * height),
         "psnr": psnr(to_uint8(planes), decode(data)),
@@ -143,7 +182,7 @@ def run(arguments: argparse.Namespace) -> None:
         print_json(result)
     else:
         print(
-            "{output}: {width}x{height}, {n_gaussians} Gaussians, {bytes} bytes, {bpp:.3f} bpp, "
+            "{output}: {width}x{height}, {n_gaussians} Gaussians ({pruned} pruned), {bytes} bytes, {bpp:.3f} bpp, "
             "PSNR {psnr:.2f} dB, {seconds:.1f} s".format(**result),
             file=sys.stderr,
         )

@@ -2,6 +2,7 @@
 
 import argparse
 
+from ..compress import adaptive
 from ..container import unpack
 from ..files import read_source, source_name
 from .options import input_source, print_json
@@ -25,6 +26,10 @@ def run(arguments: argparse.Namespace) -> None:
     data = read_source(source)
     header, chunks = unpack(data, source_name(source))
     bpp = 8 * len(data) / (header.width * header.height)
+    bits = {}
+    if header.profile == "adaptive" and header.n_gaussians:
+        quantized = adaptive.read(header, chunks, source_name(source))
+        bits = {name: total / header.n_gaussians for name, total in adaptive.measure(quantized).items()}
     if arguments.json:
         print_json(
             {
@@ -38,6 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
                 "bytes": len(data),
                 "bpp": bpp,
                 "chunks": {chunk.tag: len(chunk.payload) for chunk in chunks},
+                "bits_per_gaussian": bits,
             }
         )
         return
@@ -47,3 +53,5 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"size       {len(data)} bytes, {bpp:.3f} bpp")
     for chunk in chunks:
         print(f"  {chunk.tag}     {len(chunk.payload)} bytes")
+    for name, average in bits.items():
+        print(f"    {name:9}  {average:4.1f} bits per Gaussian")

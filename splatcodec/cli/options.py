@@ -39,6 +39,17 @@ def positive_float(text: str) -> float:
     return value
 
 
+def quality(text: str) -> float:
+    """A number from 0 to 100."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 100, got {text!r}")
+    return value
+
+
 def loss_name(text: str) -> str:
     """A loss as `splatcodec.fit` takes it."""
     from ..fitting.loss import Loss

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..container import Chunk, Header, Reader, varint
+from ..container import Chunk, Header, Reader, check_tags, varint
 from ..errors import GsiError
 from ..splats import Splats
 
@@ -18,7 +18,7 @@ CELL = 64
 """Side of a cell in pixels."""
 
 _HALF = np.dtype("<f2")
-_ATTRIBUTES = {"MEAN": 2, "SCAL": 2, "ROTA": 1}
+_ATTRIBUTES = {"SCAL": 2, "ROTA": 1}
 
 
 def encode(splats: Splats) -> list[Chunk]:
@@ -27,28 +27,11 @@ def encode(splats: Splats) -> list[Chunk]:
     Raises:
         GsiError: a value does not fit half precision.
     """
-    columns, rows = _grid(splats.width, splats.height)
-    column, row = np.clip(splats.means // CELL, 0, (columns - 1, rows - 1)).astype(np.int64).T
-    cell = row * columns + column
-    order = np.argsort(cell, kind="stable")
+    order, chunks = encode_means(splats.means, splats.width, splats.height)
     # An axis has no direction, so half a turn leaves a Gaussian as it is; small angles are stored more precisely.
     rotations = np.remainder(splats.rotations + np.pi / 2, np.pi) - np.pi / 2
-    arrays = {
-        "MEAN": splats.means - _centers(cell, columns),
-        "SCAL": splats.scales,
-        "ROTA": rotations,
-        "COLR": splats.colors,
-    }
-    counts = np.bincount(cell, minlength=columns * rows)
-    chunks = [Chunk("CELL", b"".join(varint(int(count)) for count in counts))]
-    for tag, array in arrays.items():
-        with np.errstate(over="ignore"):
-            half = array[order].astype(_HALF)
-        bad = ~np.isfinite(half) | ((half == 0) if tag == "SCAL" else False)
-        if bad.any():
-            index = tuple(int(i) for i in np.argwhere(bad)[0])
-            raise GsiError(f"{tag}: the value {array[order][index]:g} of a Gaussian does not fit half precision")
-        chunks.append(Chunk(tag, half.tobytes()))
+    for tag, array in {"SCAL": splats.scales, "ROTA": rotations, "COLR": splats.colors}.items():
+        chunks.append(Chunk(tag, to_half(array[order], tag).tobytes()))
     return chunks
 
 
@@ -58,23 +41,60 @@ def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
     Raises:
         GsiError: chunks are missing, of the wrong length or hold values that describe no Gaussian.
     """
-    tags = ["CELL", *_ATTRIBUTES, "COLR"]
-    if [chunk.tag for chunk in chunks] != tags:
-        found = " ".join(chunk.tag for chunk in chunks) or "none"
-        raise GsiError(f"{name}: chunks: expected {' '.join(tags)}, found {found}")
+    check_tags(chunks, ["CELL", "MEAN", *_ATTRIBUTES, "COLR"], name)
+    means = decode_means(header, chunks[0], chunks[1], name)
+    widths = [*_ATTRIBUTES.values(), header.channels]
+    scales, rotations, colors = (
+        _read(chunk, header.n_gaussians, width, name) for chunk, width in zip(chunks[2:], widths, strict=True)
+    )
+    return Splats(means, scales, rotations[:, 0], colors, header.height, header.width)
+
+
+def encode_means(means: NDArray[np.float32], width: int, height: int) -> tuple[NDArray[np.intp], list[Chunk]]:
+    """Code means [N, 2] as chunks `CELL` and `MEAN`; returns the order in which they come, too.
+
+    Raises:
+        GsiError: a mean lies too far beyond the canvas for half precision.
+    """
+    columns, rows = _grid(width, height)
+    column, row = np.clip(means // CELL, 0, (columns - 1, rows - 1)).astype(np.int64).T
+    cell = row * columns + column
+    order = np.argsort(cell, kind="stable")
+    counts = np.bincount(cell, minlength=columns * rows)
+    offsets = to_half((means - _centers(cell, columns))[order], "MEAN")
+    return order, [Chunk("CELL", b"".join(varint(int(count)) for count in counts)), Chunk("MEAN", offsets.tobytes())]
+
+
+def decode_means(header: Header, cells: Chunk, means: Chunk, name: str) -> NDArray[np.float32]:
+    """Read means [N, 2] back.
+
+    Raises:
+        GsiError: a chunk is of the wrong length or holds values that are no means.
+    """
     columns, rows = _grid(header.width, header.height)
-    reader = Reader(chunks[0].payload, name, chunks[0].offset)
-    if len(chunks[0].payload) < columns * rows:
+    reader = Reader(cells.payload, name, cells.offset)
+    if len(cells.payload) < columns * rows:
         raise reader.error("CELL", f"fewer bytes than the canvas has cells ({columns * rows})")
     counts = np.array([reader.varint("CELL") for _ in range(columns * rows)], np.int64)
     reader.end("CELL")
     if counts.sum() != header.n_gaussians:
         raise reader.error("CELL", f"counts add up to {counts.sum()}, not to {header.n_gaussians} Gaussians", 0)
-    widths = [*_ATTRIBUTES.values(), header.channels]
-    arrays = [_read(chunk, header.n_gaussians, width, name) for chunk, width in zip(chunks[1:], widths, strict=True)]
-    means, scales, rotations, colors = arrays
-    cell = np.repeat(np.arange(columns * rows), counts)
-    return Splats(means + _centers(cell, columns), scales, rotations[:, 0], colors, header.height, header.width)
+    offsets = _read(means, header.n_gaussians, 2, name)
+    return offsets + _centers(np.repeat(np.arange(columns * rows), counts), columns)
+
+
+def to_half(values: NDArray[np.floating], tag: str) -> NDArray[np.float16]:
+    """Values in half precision.
+
+    Raises:
+        GsiError: one does not fit.
+    """
+    with np.errstate(over="ignore"):
+        half = values.astype(_HALF)
+    bad = ~np.isfinite(half) | ((half == 0) if tag == "SCAL" else False)
+    if bad.any():
+        raise GsiError(f"{tag}: the value {values[bad].flat[0]:g} of a Gaussian does not fit half precision")
+    return half
 
 
 def _read(chunk: Chunk, rows: int, columns: int, name: str) -> NDArray[np.float32]:

@@ -12,8 +12,9 @@ from splatkernels import CUTOFF
 from splatkernels.adam import FrameAdam, Rates
 
 from ..splats import Splats
+from .budget import Budget
 from .placement import propose
-from .pruning import removal_costs
+from .pruning import removal_costs, sample
 from .schedule import Schedule
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _LARGEST_SCALE = 2.0
 # In full scales. Without a bound, neighbours of opposite signs grow as long as their sum stays the same.
 _LARGEST_COLOR = 1.0
 # Cutting Gaussians off a little early makes a step a third cheaper and costs nothing: the fit makes up for it.
-_CUTOFF = 3.5
+FIT_CUTOFF = 3.5
 # Part of the colour that would remove most energy: neighbours placed at the same time share in it.
 _INITIAL_AMPLITUDE = 0.7
 # Below this share of the largest weight, colours start smaller than would be best: they are guesses there.
@@ -69,9 +70,10 @@ class FitState:
 
 def grow(
     target: NDArray[np.float32],
-    n_gaussians: int,
+    budget: Budget,
     schedule: Schedule,
     *,
+    start: Splats | None = None,
     seed: int = 0,
     device: str = "cpu",
     objective: "Objective | None" = None,
@@ -86,8 +88,9 @@ def grow(
 
     Args:
         target: [C, H, W] float32, full scale 1.
-        n_gaussians: number of Gaussians, >= 1; a picture that needs no more gets fewer.
+        budget: how many Gaussians; a picture that needs no more gets fewer.
         schedule: the course of the fit.
+        start: Gaussians to begin with, instead of the mean colour.
         seed: of the random perturbations of new Gaussians; equal seeds give equal results on one device, unless time
             is limited.
         device: "cpu" or "cuda".
@@ -97,17 +100,20 @@ def grow(
         callback: called after every step; where it returns True, the fit ends with what there is.
 
     Returns:
-        At most `n_gaussians` Gaussians.
+        As many Gaussians as the budget wants, or fewer.
 
     Raises:
         ValueError: the target or the gradient of the objective is not finite.
     """
-    start = time.perf_counter()
+    began = time.perf_counter()
     rng = np.random.default_rng(seed)
     _, height, width = target.shape
-    optimizer = _optimizer(target, device)
-    size = np.array([[width, height]], np.float32)
-    optimizer.append(size / 2, 0.6 * size, np.zeros(1, np.float32), 1.2 * target.mean(axis=(1, 2))[None])
+    optimizer = make_optimizer(target, device)
+    if start is None:
+        size = np.array([[width, height]], np.float32)
+        optimizer.append(size / 2, 0.6 * size, np.zeros(1, np.float32), 1.2 * target.mean(axis=(1, 2))[None])
+    else:
+        optimizer.append(start.means, start.scales, start.rotations, start.colors)
     emphasis = None if objective is None else objective.weights
 
     def take() -> Splats:
@@ -115,31 +121,38 @@ def grow(
         return Splats(means, scales, rotations, colors, height, width)
 
     progress, steps, stage = 0.0, float(schedule.steps), -1
-    for step in range(schedule.steps):
+    first = len(optimizer)
+    error: SupportsFloat = ((optimizer.render() - optimizer.target) ** 2).mean()
+    for done in range(schedule.steps):
         if schedule.stage(progress) > stage:
-            stage = schedule.stage(progress)
-            wanted = schedule.gaussians(stage, n_gaussians)
-            relocated = int(schedule.relocated * len(optimizer)) if 0 < stage < schedule.stages else 0
-            _drop_least_missed(optimizer, max(relocated, len(optimizer) - wanted), emphasis)
-            if wanted > len(optimizer):
-                _place(optimizer, wanted - len(optimizer), emphasis, rng)
-        loss, error = _step(optimizer, objective, _RATES.scaled(schedule.rate(progress, steps)))
-        if max_seconds and step % _STEPS_BETWEEN_LOOKS == 0:
+            previous, stage = stage, schedule.stage(progress)
+            wanted = budget.wanted(len(optimizer), float(error) * target.size)
+            if stage < schedule.stages:
+                relocated = schedule.relocated if stage else 0.0
+                _change(optimizer, schedule.gaussians(stage, first, wanted), relocated, emphasis, rng)
+            elif previous == stage - 1:
+                optimizer.keep(budget.keep(_removal_costs(optimizer, emphasis)))
+            else:
+                _change(optimizer, wanted, 0.0, emphasis, rng)
+        loss, error = step(optimizer, objective, _RATES.scaled(schedule.rate(progress, steps)))
+        if max_seconds and done % _STEPS_BETWEEN_LOOKS == 0:
             # A GPU may be far behind.
             float(error)
-        seconds = time.perf_counter() - start
-        progress = max((step + 1) / schedule.steps, seconds / max_seconds if max_seconds else 0.0)
-        steps = (step + 1) / progress
-        state = FitState(step + 1, schedule.steps, min(progress, 1.0), loss, error, len(optimizer), seconds, take)
+        seconds = time.perf_counter() - began
+        progress = max((done + 1) / schedule.steps, seconds / max_seconds if max_seconds else 0.0)
+        steps = (done + 1) / progress
+        state = FitState(done + 1, schedule.steps, min(progress, 1.0), loss, error, len(optimizer), seconds, take)
         stop = callback(state) if callback is not None else None
         if (isinstance(stop, bool | np.bool_) and stop) or progress >= 1:
             break
-    _drop_least_missed(optimizer, len(optimizer) - n_gaussians, emphasis)
     _drop_invisible(optimizer)
+    if stage < schedule.stages:
+        optimizer.keep(budget.keep(_removal_costs(optimizer, emphasis)))
     return take()
 
 
-def _optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
+def make_optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
+    """No Gaussians yet, which will descend towards a picture [C, H, W] on "cpu" or "cuda"."""
     kind: type[Optimizer] = FrameAdam
     if device == "cuda":
         from splatkernels.gpu_adam import GpuFrameAdam
@@ -150,13 +163,13 @@ def _optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
         smallest_scale=_SMALLEST_SCALE,
         largest_scale=_LARGEST_SCALE * max(target.shape[1:]),
         largest_color=_LARGEST_COLOR,
-        cutoff=_CUTOFF,
+        cutoff=FIT_CUTOFF,
         beta1=_BETA1,
         beta2=_BETA2,
     )
 
 
-def _step(optimizer: "Optimizer", objective: "Objective | None", rates: Rates) -> tuple[SupportsFloat, SupportsFloat]:
+def step(optimizer: "Optimizer", objective: "Objective | None", rates: Rates) -> tuple[SupportsFloat, SupportsFloat]:
     """Move every Gaussian once; returns the loss and the mean squared error before."""
     if objective is None:
         error = optimizer.step(rates)
@@ -171,28 +184,26 @@ def _step(optimizer: "Optimizer", objective: "Objective | None", rates: Rates) -
     return evaluated[0].loss, evaluated[0].squared_error
 
 
-def _drop_least_missed(optimizer: "Optimizer", count: int, emphasis: NDArray[np.float32] | None) -> None:
-    """Remove as many Gaussians as `count`, those whose removal costs least."""
-    if count <= 0:
-        return
+def _change(
+    optimizer: "Optimizer",
+    wanted: int,
+    relocated: float,
+    emphasis: NDArray[np.float32] | None,
+    rng: np.random.Generator,
+) -> None:
+    """Have as many Gaussians as `wanted`: a share `relocated` of them, those that are missed least, is placed anew."""
+    dropped = max(int(relocated * len(optimizer)), len(optimizer) - wanted)
+    if dropped > 0:
+        kept = np.ones(len(optimizer), bool)
+        kept[np.argsort(_removal_costs(optimizer, emphasis), kind="stable")[:dropped]] = False
+        optimizer.keep(kept)
+    if wanted > len(optimizer):
+        _place(optimizer, wanted - len(optimizer), emphasis, rng)
+
+
+def _removal_costs(optimizer: "Optimizer", emphasis: NDArray[np.float32] | None) -> NDArray[np.float64]:
     height, width = optimizer.target.shape[1:]
-    means, scales, rotations, colors = optimizer.gaussians
-    costs = removal_costs(means, scales, rotations, colors, height, width)
-    if emphasis is not None:
-        # Averaged over the mean and one deviation to each side: a mask may spare the middle of a Gaussian only.
-        axes = np.stack([np.cos(rotations), np.sin(rotations), -np.sin(rotations), np.cos(rotations)], axis=1)
-        along, across = scales[:, :1] * axes[:, :2], scales[:, 1:] * axes[:, 2:]
-        costs *= np.mean([_sample(emphasis, means + step) for step in (0, along, -along, across, -across)], axis=0)
-    kept = np.ones(len(optimizer), bool)
-    kept[np.argsort(costs, kind="stable")[:count]] = False
-    optimizer.keep(kept)
-
-
-def _sample(weights: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights [N] of the pixels at, or nearest to, the given points [N, 2]."""
-    height, width = weights.shape
-    x, y = np.clip(points, 0, (width - 1, height - 1)).astype(int).T
-    return weights[y, x]
+    return removal_costs(*optimizer.gaussians, height, width, emphasis)
 
 
 def _drop_invisible(optimizer: "Optimizer") -> None:
@@ -215,7 +226,7 @@ def _place(optimizer: "Optimizer", count: int, emphasis: NDArray[np.float32] | N
     proposals = propose(residual, count)
     colors = proposals.colors
     if emphasis is not None:
-        gains = np.sqrt(np.maximum(_sample(emphasis, proposals.means), _LEAST_WEIGHT))
+        gains = np.sqrt(np.maximum(sample(emphasis, proposals.means), _LEAST_WEIGHT))
         colors = (colors / gains[:, None]).astype(np.float32)
     found = len(proposals.scales)
     scales = proposals.scales[:, None] * np.exp(rng.normal(0, 0.02, (found, 2)))

@@ -31,6 +31,7 @@ def removal_costs(
     colors: NDArray[np.float32],
     height: int,
     width: int,
+    weights: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float64]:
     """Squared error that removing each Gaussian alone adds, if the colours of its neighbours are fitted again.
 
@@ -43,6 +44,7 @@ def removal_costs(
         rotations: [N] radians.
         colors: [N, C] amplitudes.
         height, width: canvas in pixels.
+        weights: [height, width], how much each pixel counts.
 
     Returns:
         Costs [N], summed over pixels and channels.
@@ -58,7 +60,20 @@ def removal_costs(
     # A squared Gaussian is one of half the variance.
     deviations = np.sqrt(np.stack([xx, yy], axis=1) / 2)
     inside = ndtr(((width, height) - means) / deviations) - ndtr(-means / deviations)
-    return energies * inside.prod(axis=1) / np.linalg.inv(grams)[:, 0, 0]
+    costs = energies * inside.prod(axis=1) / np.linalg.inv(grams)[:, 0, 0]
+    if weights is not None:
+        # Averaged over the mean and one deviation to each side: a mask may spare the middle of a Gaussian only.
+        axes = np.stack([np.cos(rotations), np.sin(rotations), -np.sin(rotations), np.cos(rotations)], axis=1)
+        along, across = scales[:, :1] * axes[:, :2], scales[:, 1:] * axes[:, 2:]
+        costs *= np.mean([sample(weights, means + step) for step in (0, along, -along, across, -across)], axis=0)
+    return costs
+
+
+def sample(weights: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weights [N] of the pixels at, or nearest to, the given points [N, 2]."""
+    height, width = weights.shape
+    x, y = np.clip(points, 0, (width - 1, height - 1)).astype(int).T
+    return weights[y, x]
 
 
 @kernel

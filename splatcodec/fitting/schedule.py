@@ -28,11 +28,10 @@ class Schedule:
         """The stage, from 0, that progress falls into; `stages` is the settling."""
         return min(self.stages, int(progress / (1 - self.settling) * self.stages))
 
-    def gaussians(self, stage: int, wanted: int) -> int:
-        """How many Gaussians there are in a stage of a fit that shall end with as many as `wanted`."""
-        if stage == self.stages:
-            return wanted
-        return math.ceil(wanted * (1 + self.surplus) * (stage + 1) / self.stages)
+    def gaussians(self, stage: int, first: int, wanted: int) -> int:
+        """How many Gaussians to have in a stage of a fit that begins with `first` and shall end with `wanted`."""
+        most = wanted * (1 + self.surplus)
+        return math.ceil(first + (most - first) * (stage + 1) / self.stages)
 
     def rate(self, progress: float, steps: float) -> float:
         """Factor on the learning rates of a fit that is going to take so many steps.

@@ -1,7 +1,7 @@
 """Rate-distortion benchmarks: codecs are measured on pictures, and their curves compared.
 
 results = rd.sweep(["photo.png"], ["gsi", "avif"])
-print(results.bd_rate("avif")["gsi-half"].percent)
+print(results.bd_rate("avif")["gsi-adaptive"].percent)
 results.plot("psnr").savefig("curves.png")
 """
 

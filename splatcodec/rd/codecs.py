@@ -15,12 +15,18 @@ import splatkernels
 
 from ..container import PROFILES
 from ..decoder import decode
-from ..encoder import DEFAULT_EFFORT, DEFAULT_PROFILE, FitOptions, encode
+from ..encoder import DEFAULT_EFFORT, DEFAULT_PROFILE, encode
 
 Pixels = NDArray[np.uint8]
 """[H, W] of a grey picture, [H, W, 3] of a colour picture."""
 
 Knob = Literal["n_gaussians", "quality"]
+
+_SETTINGS: dict[Knob, tuple[tuple[float, ...], tuple[float, float]]] = {
+    "quality": ((5, 25, 45, 60, 75), (0, 100)),
+    "n_gaussians": ((250, 500, 1000, 2000, 4000), (20, 100_000)),
+}
+"""What our own codec measures, and its bounds, by knob."""
 
 
 class Codec(ABC):
@@ -62,29 +68,26 @@ class Gsi(Codec):
 
     Args:
         profile: of the files.
-        knob: what `quality` sets: "n_gaussians", the number of Gaussians, or "quality", where `encode` has it.
+        knob: what `quality` sets: "quality", or "n_gaussians", the number of Gaussians.
         effort, loss: as in `splatcodec.fit`.
 
     Raises:
-        ValueError: there is no such profile or knob.
+        ValueError: there is no such profile.
     """
 
-    qualities = (250, 500, 1000, 2000, 4000)
-    bounds = (20, 100_000)
     extension = "gsi"
 
     def __init__(
         self,
         profile: str = DEFAULT_PROFILE,
-        knob: Knob = "n_gaussians",
+        knob: Knob = "quality",
         effort: int = DEFAULT_EFFORT,
         loss: str = "l2",
     ) -> None:
         if profile not in PROFILES.values():
             raise ValueError(f"unknown profile {profile!r}, expected one of {', '.join(PROFILES.values())}")
-        if knob not in FitOptions.__annotations__:
-            raise ValueError(f"this version of splatcodec cannot encode by {knob}")
         self.name = f"gsi-{profile}"
+        self.qualities, self.bounds = _SETTINGS[knob]
         self._profile, self._knob, self._effort, self._loss = profile, knob, effort, loss
 
     @property
@@ -93,16 +96,18 @@ class Gsi(Codec):
         return f"splatcodec {number}, by {self._knob}, effort {self._effort}, loss {self._loss}"
 
     def prepare(self) -> None:
-        decode(encode(np.zeros((8, 8, 3), np.uint8), n_gaussians=2, effort=1))
+        self.decode(encode(np.zeros((8, 8, 3), np.uint8), profile=self._profile, n_gaussians=2, effort=1))
 
     def encode(self, image: Pixels, quality: float) -> bytes:
-        setting: dict[str, Any] = {self._knob: round(quality)}
+        setting: dict[str, Any] = {self._knob: round(quality) if self._knob == "n_gaussians" else quality}
         return encode(image, profile=self._profile, effort=self._effort, loss=self._loss, **setting)
 
     def decode(self, data: bytes) -> Pixels:
         return decode(data)
 
     def between(self, low: float, high: float, count: int) -> list[float]:
+        if self._knob == "quality":
+            return super().between(low, high, count)
         return np.geomspace(low, high, count).round().tolist()
 
 

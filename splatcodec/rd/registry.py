@@ -17,7 +17,7 @@ BUILT_IN = (*_OWN, *_OPPONENTS)
 _SETTINGS_IN_RANGE = 5
 
 
-def get_codec(name: str, *, knob: Knob = "n_gaussians", effort: int = DEFAULT_EFFORT) -> Codec:
+def get_codec(name: str, *, knob: Knob = "quality", effort: int = DEFAULT_EFFORT) -> Codec:
     """A codec of `BUILT_IN`, by name.
 
     Args:
@@ -35,7 +35,7 @@ def get_codec(name: str, *, knob: Knob = "n_gaussians", effort: int = DEFAULT_EF
 
 
 def parse_codecs(text: str, effort: int = DEFAULT_EFFORT) -> list[tuple[Codec, list[float]]]:
-    """Codecs and their settings from a list such as "gsi:n500..8000,avif:30..80/7,jpeg:20+50,jpeg2000".
+    """Codecs and their settings from a list such as "gsi:q20..80,avif:30..80/7,jpeg:20+50,jpeg2000".
 
     Commas separate codecs, named as in `BUILT_IN`. After a colon stand the settings: a range LOW..HIGH, of five or of
     /COUNT settings, or single ones joined by +. Our own codec's begin with n for numbers of Gaussians or q for
@@ -51,11 +51,11 @@ def parse_codecs(text: str, effort: int = DEFAULT_EFFORT) -> list[tuple[Codec, l
     chosen: dict[str, tuple[Codec, list[float]]] = {}
     for item in text.split(","):
         name, colon, settings = (part.strip() for part in item.partition(":"))
-        knob: Knob = "n_gaussians"
+        knob: Knob = "quality"
         if name in _OWN and colon:
             if settings[:1] not in ("n", "q"):
                 raise ValueError(f"{item!r}: settings of {name} begin with n, for Gaussians, or q, for qualities")
-            knob = "quality" if settings[0] == "q" else "n_gaussians"
+            knob = "n_gaussians" if settings[0] == "n" else "quality"
             settings = settings[1:]
         codec = get_codec(name, knob=knob, effort=effort)
         if codec.name in chosen:

@@ -1,11 +1,14 @@
 """Fitting: quality, repeatability and pictures of awkward shape."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 import splatcodec
 from splatcodec.fitting import growth
+from splatcodec.fitting.budget import Count, Price
 from splatcodec.fitting.growth import grow
 from splatcodec.fitting.placement import propose
 from splatcodec.fitting.schedule import EFFORTS, Schedule
@@ -55,10 +58,38 @@ def test_too_large_a_picture_is_refused_before_the_fit():
         splatcodec.fit(np.zeros((1, 70000), np.uint8), effort=9)
 
 
-def test_the_default_is_a_gaussian_per_200_pixels_and_at_least_100():
-    noise = np.random.default_rng(0).integers(0, 256, (200, 150, 3)).astype(np.uint8)
-    assert len(splatcodec.fit(noise, effort=1)) == 150
-    assert len(splatcodec.fit(noise[:40, :50], effort=1)) == 100
+def test_a_picture_gets_the_gaussians_it_needs(picture):
+    """More of them where there is more to see, or where more quality is wanted."""
+    busy, sparse = picture, picture.copy()
+    sparse[:, 20:] = 128
+    counts = {q: [len(splatcodec.fit(p, quality=q, effort=2)) for p in (busy, sparse)] for q in (20, 50, 80)}
+    for many, few in counts.values():
+        assert few < many
+    assert counts[20][0] < counts[50][0] < counts[80][0]
+
+
+def test_a_fit_can_go_on_from_another(picture):
+    planes = load_image(picture)
+    few = grow(planes, Count(20), EFFORTS[2])
+    same = grow(planes, Count(20), EFFORTS[3], start=few)
+    more = grow(planes, Count(60), EFFORTS[2], start=few)
+    assert len(more) == 60
+    assert psnr_of(same, planes) > psnr_of(few, planes)
+    assert psnr_of(more, planes) > psnr_of(few, planes) + 1
+
+
+def test_every_gaussian_is_worth_its_price(picture):
+    planes = load_image(picture)
+    counts = []
+    for price in (3.0, 0.3, 0.03):
+        splats = grow(planes, Price(planes, price, 1000), EFFORTS[3])
+        error = ((splats.render() - planes) ** 2).sum()
+        fewer = grow(planes, Count(max(1, len(splats) // 2)), EFFORTS[3])
+        saved = ((fewer.render() - planes) ** 2).sum() - error
+        assert saved > price * (len(splats) - len(fewer))
+        counts.append(len(splats))
+    assert counts == sorted(counts)
+    assert len(grow(planes, Price(planes, 0.03, 30), EFFORTS[3])) <= 30
 
 
 def test_a_single_gaussian_is_recovered():
@@ -72,7 +103,7 @@ def test_a_thorough_fit_of_a_simple_picture_does_not_drift():
     y, x = np.mgrid[:64, :64]
     pixels = np.where(np.hypot(x - 40, y - 20) < 14, 0.9, 0.2) * (0.3 + 0.7 * x / 64)
     states = []
-    data = splatcodec.encode(pixels, n_gaussians=30, effort=8, callback=states.append)
+    data = splatcodec.encode(pixels, n_gaussians=30, effort=8, profile="half", callback=states.append)
     assert states[-1].psnr > max(state.psnr for state in states if state.n_gaussians <= 30) - 1
     splats = splatcodec.read(data)
     assert splats.scales.max() <= 2 * 64 * 1.001
@@ -96,9 +127,11 @@ def test_a_schedule_grows_beyond_what_is_wanted_and_settles(stages):
     assert course == sorted(course)
     assert set(course) == set(range(stages + 1))
     assert course.count(stages) == 500
-    counts = [schedule.gaussians(stage, 100) for stage in range(stages + 1)]
-    assert counts[:-1] == sorted(counts[:-1])
-    assert counts[-2:] == [130, 100]
+    for first in (1, 50):
+        counts = [schedule.gaussians(stage, first, 100) for stage in range(stages)]
+        assert counts == sorted(counts)
+        assert counts[0] == math.ceil(first + (130 - first) / stages)
+        assert counts[-1] == 130
     rates = [schedule.rate(step / 1000, 1000) for step in range(1000)]
     assert set(rates[:500]) == {1.0}
     assert rates == sorted(rates, reverse=True)
@@ -163,8 +196,8 @@ def test_stages_may_be_jumped_over(picture, monkeypatch):
     clock = iter([0.0, 0.1, 7.0, *np.linspace(7.1, 10, 20), 11])
     monkeypatch.setattr(growth.time, "perf_counter", lambda: next(clock))
     states = []
-    splats = grow(load_image(picture), 20, EFFORTS[9], max_seconds=10, callback=states.append)
-    assert [state.n_gaussians for state in states[:3]] == [3, 3, 20]
+    splats = grow(load_image(picture), Count(20), EFFORTS[9], max_seconds=10, callback=states.append)
+    assert [state.n_gaussians for state in states[:3]] == [4, 4, 20]
     assert len(states) == 22
     assert len(splats) == 20
 
@@ -190,7 +223,7 @@ def random_splats(count: int, height: int, width: int, seed: int) -> splatcodec.
 @pytest.mark.parametrize("seed", [0, 1])
 def test_known_gaussians_are_recovered(count, size, factor, seed):
     truth = random_splats(count, *size, seed).render()
-    found = grow(truth, factor * count, EFFORTS[5])
+    found = grow(truth, Count(factor * count), EFFORTS[5])
     assert -10 * np.log10(np.mean((found.render() - truth) ** 2)) > 55
 
 
@@ -200,7 +233,7 @@ def test_amplitudes_do_not_cancel():
     hard = ((x // 8 + y // 8) % 2 * 1.0)[None].astype(np.float32)
     smooth = (0.5 + 0.3 * np.sin(x / 9) * np.cos(y / 11))[None].astype(np.float32)
     for target in (hard, smooth):
-        splats = grow(target, 60, Schedule(steps=2000, stages=12))
+        splats = grow(target, Count(60), Schedule(steps=2000, stages=12))
         magnitudes = splatcodec.Splats(splats.means, splats.scales, splats.rotations, abs(splats.colors), 64, 80)
         assert magnitudes.render().mean() < 5 * target.mean()
         assert np.abs(splats.colors).max() <= 1
@@ -237,8 +270,8 @@ def test_idle_gaussians_move_to_where_they_are_needed():
     """Relocation alone finds the second of two blobs when the first stage has spent all Gaussians on noise."""
     truth = splatcodec.Splats([[20, 20], [60, 40]], [[8, 8], [3, 3]], [0, 0], [[0.5], [0.4]], 64, 80)
     planes = np.clip(truth.render(), 0, 1)
-    still = psnr_of(grow(planes, 8, Schedule(steps=200, stages=6, relocated=0.0)), planes)
-    moving = psnr_of(grow(planes, 8, Schedule(steps=200, stages=6, relocated=0.2)), planes)
+    still = psnr_of(grow(planes, Count(8), Schedule(steps=200, stages=6, relocated=0.0)), planes)
+    moving = psnr_of(grow(planes, Count(8), Schedule(steps=200, stages=6, relocated=0.2)), planes)
     assert moving > still
 
 
@@ -268,6 +301,11 @@ def test_kodak_reaches_its_floor(kodak):
         ({"effort": 0}, "effort"),
         ({"effort": 10}, "effort"),
         ({"n_gaussians": 0}, "n_gaussians"),
+        ({"quality": -1}, "quality must lie between 0 and 100"),
+        ({"quality": float("nan")}, "quality must lie between 0 and 100"),
+        ({"lambda_": 0}, "lambda must be positive"),
+        ({"target_bpp": float("inf")}, "target_bpp must be positive"),
+        ({"quality": 5, "target_size": 1000}, "only one of quality and target_size"),
         ({"seed": -1}, "seed"),
         ({"device": "tpu"}, "device must be"),
         pytest.param(
@@ -291,6 +329,6 @@ def test_bad_options_are_named(picture, options, message):
 
 def test_grow_starts_from_the_mean_colour():
     target = np.full((1, 20, 20), 0.5, np.float32)
-    splats = grow(target, 1, Schedule(steps=50, stages=1))
+    splats = grow(target, Count(1), Schedule(steps=50, stages=1))
     assert len(splats) == 1
     np.testing.assert_allclose(splats.render(), target, atol=0.05)

@@ -33,7 +33,7 @@ def test_bench_writes_everything(folder, capfd):
     assert names >= {
         "results.json",
         "results.csv",
-        "gsi-half.json",
+        "gsi-adaptive.json",
         "jpeg.json",
         "curves.png",
         "curves.svg",
@@ -104,7 +104,7 @@ def test_wrong_usage_of_bench(arguments):
 
 
 def test_compare_draws_a_sheet(folder):
-    assert main(["compare", "pictures/one.png", "sheet.png", "-n", "40", "-e", "1", "--codecs", "jpeg"]) == 0
+    assert main(["compare", "pictures/one.png", "sheet.png", "-q", "40", "-e", "1", "--codecs", "jpeg"]) == 0
     assert np.asarray(Image.open("sheet.png")).shape[1] == 3 * 180 + 2 * 8
 
 

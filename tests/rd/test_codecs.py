@@ -66,7 +66,8 @@ def test_versions_name_the_library_and_the_options():
         ("jpeg:20..80", {"jpeg": [20, 35, 50, 65, 80]}),
         ("jpeg:20..80/3, webp:7", {"jpeg": [20, 50, 80], "webp": [7]}),
         ("jpeg2000:0.1..0.4/3", {"jpeg2000": [0.1, 0.2, 0.4]}),
-        ("gsi:n500..8000", {"gsi-half": [500, 1000, 2000, 4000, 8000]}),
+        ("gsi:n500..8000", {"gsi-adaptive": [500, 1000, 2000, 4000, 8000]}),
+        ("gsi:q20..80/4", {"gsi-adaptive": [20, 40, 60, 80]}),
         ("gsi-half:n10+30", {"gsi-half": [10, 30]}),
         (" jpeg : 20 ,webp: 30", {"jpeg": [20], "webp": [30]}),
     ],
@@ -82,9 +83,8 @@ def test_lists_of_codecs(text, expected):
         ("", "unknown codec ''"),
         ("gsi-zip", "unknown codec 'gsi-zip'"),
         ("jpeg,jpeg:5", "jpeg is listed twice"),
-        ("gsi,gsi-half", "gsi-half is listed twice"),
+        ("gsi,gsi-adaptive", "gsi-adaptive is listed twice"),
         ("gsi:20..80", "begin with n"),
-        ("gsi:q20..80", "cannot encode by quality"),
         *[
             (f"jpeg:{settings}", "LOW..HIGH")
             for settings in ("", "a", "1..", "1..2/1", "1..2/x", "1+", "nan", "1..inf")

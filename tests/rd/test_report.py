@@ -127,8 +127,8 @@ def test_files_of_a_given_size(name):
 
 
 def test_a_comparison_has_equal_sizes(picture):
-    samples = compare(picture, rd.Gsi(effort=1), 60, [rd.get_codec("jpeg")])
-    assert [sample.name for sample in samples] == ["gsi-half", "jpeg"]
+    samples = compare(picture, rd.Gsi(effort=1), 95, [rd.get_codec("jpeg")])
+    assert [sample.name for sample in samples] == ["gsi-adaptive", "jpeg"]
     assert len(samples[1].data) == pytest.approx(len(samples[0].data), rel=0.05)
 
 

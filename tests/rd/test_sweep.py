@@ -65,8 +65,8 @@ def test_lossless_files_have_no_psnr(pictures):
 
 
 def test_our_own_codec_is_measured_as_it_encodes(picture):
-    (row,) = rd.sweep({"one": picture}, [rd.Gsi(effort=2)], {"gsi-half": [60]}).rows
-    data = splatcodec.encode(picture, n_gaussians=60, effort=2)
+    (row,) = rd.sweep({"one": picture}, [rd.Gsi(effort=2)], {"gsi-adaptive": [60]}).rows
+    data = splatcodec.encode(picture, quality=60, effort=2)
     assert row.bytes == len(data)
     assert row.psnr == pytest.approx(splatcodec.evaluate(picture, data).psnr)
 

@@ -1,0 +1,137 @@
+"""Train the frequencies that the `adaptive` profile starts from, and write them to the package.
+
+Pictures come from scikit-image and from a generator of dead leaves, whole, reduced and cropped; never from a test set.
+Each is encoded at several qualities, and the symbols are counted. Contexts that are rare borrow from those they are
+special cases of. Rounding to symbols needs frequencies itself, so that the tables in use are where training starts.
+
+    python benchmarks/train_priors.py
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from skimage import data, transform
+from tqdm import tqdm
+
+from splatcodec.compress import adaptive, positions
+from splatcodec.compress.coder import PRIOR_WEIGHT, Meter
+from splatcodec.compress.quantizer import quantize
+from splatcodec.fitting.budget import Price
+from splatcodec.fitting.schedule import EFFORTS
+from splatcodec.fitting.task import Task
+from splatcodec.goals import Goal, price
+from splatcodec.image import load_image
+
+QUALITIES = (5, 25, 40, 55, 70, 90)
+# Occurrences that the more general context counts for.
+BACKOFF = 12
+
+
+def leaves(seed: int, height: int = 384, width: int = 512) -> np.ndarray:
+    """Dead leaves: shaded ellipses of power-law sizes that occlude each other, slightly blurred and noisy."""
+    rng = np.random.default_rng(seed)
+    image = np.full((height, width, 3), 0.5)
+    y, x = np.mgrid[:height, :width]
+    base = rng.uniform(0.2, 0.8, 3)
+    for _ in range(600):
+        radius = min(4 / np.sqrt(rng.random()), 200)
+        center = rng.uniform(-50, width + 50), rng.uniform(-50, height + 50)
+        flatness, angle = rng.uniform(0.3, 1), rng.uniform(0, np.pi)
+        dx, dy = x - center[0], y - center[1]
+        along = dx * np.cos(angle) + dy * np.sin(angle)
+        across = (dy * np.cos(angle) - dx * np.sin(angle)) / flatness
+        inside = along**2 + across**2 < radius**2
+        color = np.clip(base + rng.normal(0, 0.25) + rng.normal(0, 0.08, 3), 0, 1)
+        slope = rng.normal(0, 0.3, 2) / max(height, width)
+        image[inside] = (color + (dx * slope[0] + dy * slope[1])[..., None])[inside]
+    return (gaussian_filter(image, (0.7, 0.7, 0)) + rng.normal(0, 0.01, image.shape)).clip(0, 1)
+
+
+def reduced(picture: np.ndarray, factor: int = 2) -> np.ndarray:
+    """Averaged over squares of `factor` pixels."""
+    return transform.downscale_local_mean(picture, (factor, factor) + (1,) * (picture.ndim - 2)) / 255
+
+
+PICTURES: dict[str, Callable[[], np.ndarray]] = {
+    "astronaut": data.astronaut,
+    "astronaut, reduced": lambda: reduced(data.astronaut()),
+    "astronaut, crop": lambda: data.astronaut()[100:164, 180:244],
+    "brick": data.brick,
+    "camera": data.camera,
+    "cat": data.chelsea,
+    "clock": data.clock,
+    "coffee": data.coffee,
+    "coffee, reduced": lambda: reduced(data.coffee()),
+    "coffee, reduced more": lambda: reduced(data.coffee(), 4),
+    "coins": data.coins,
+    "grass": data.grass,
+    "gravel": data.gravel,
+    "hubble": lambda: reduced(data.hubble_deep_field()),
+    "immunohistochemistry": data.immunohistochemistry,
+    "leaves 1": lambda: leaves(1),
+    "leaves 2": lambda: leaves(2),
+    "leaves 3": lambda: leaves(3),
+    "leaves, small": lambda: leaves(4, 96, 96),
+    "logo": lambda: reduced(data.logo()[:, :, :3]),
+    "moon": data.moon,
+    "motorcycle": lambda: data.stereo_motorcycle()[0],
+    "motorcycle, reduced": lambda: reduced(data.stereo_motorcycle()[0][:, :740]),
+    "page": data.page,
+    "retina": lambda: reduced(data.retina())[100:600, 60:640],
+    "rocket": data.rocket,
+}
+
+
+def occurrences(picture: np.ndarray, quality: float, effort: int) -> dict[str, np.ndarray]:
+    """How often each symbol occurs in each context of each table, in one file."""
+    step = Goal("quality", quality).step
+    planes = load_image(picture)
+    task = Task(planes, EFFORTS[effort], seed=0, device="cpu", objective=None, max_seconds=None, callback=None)
+    splats = task.prune(task.grow(Price(planes, price(step), task.most)), price(step))
+    quantized = quantize(splats, step, task.refiner)
+    model = adaptive.Model()
+    model.code(Meter(), quantized)
+    return {name: table.occurrences() for name, table in model.tables.items()}
+
+
+def probabilities(counts: np.ndarray) -> np.ndarray:
+    """Of symbols, the last axis, in contexts, the others, from the first that matters most to the last."""
+    if counts.ndim == 1:
+        smooth = np.convolve(counts, [0.1, 0.8, 0.1], "same") + 1e-3 * (1 + counts.mean())
+        return smooth / smooth.sum()
+    general = probabilities(counts.sum(axis=-2))[..., None, :]
+    return (counts + BACKOFF * general) / (counts.sum(axis=-1, keepdims=True) + BACKOFF)
+
+
+def frequencies(name: str, counts: np.ndarray) -> np.ndarray:
+    """The table to ship."""
+    shares = probabilities(counts.reshape(adaptive.SHAPES[name]).astype(float))
+    if name == "few":
+        # No more points can lie in a half than in the whole.
+        points = np.arange(2, positions.FEW + 1)[:, None, None]
+        shares = np.where(np.arange(positions.FEW + 1) <= points, shares, 0)
+        shares /= shares.sum(axis=-1, keepdims=True)
+    return np.maximum(np.rint(PRIOR_WEIGHT * shares), 1).astype(np.uint16)
+
+
+def main() -> None:
+    """Count, smooth and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--effort", type=int, default=3, help="of the fits (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path(adaptive.__file__).parent / "priors.npz", help="file to write")
+    arguments = parser.parse_args()
+    totals: dict[str, np.ndarray] = {}
+    for name, load in tqdm(PICTURES.items()):
+        picture = load()
+        for quality in QUALITIES:
+            for table, counts in occurrences(picture, quality, arguments.effort).items():
+                totals[table] = totals.get(table, 0) + counts
+        tqdm.write(name)
+    np.savez_compressed(arguments.out, **{name: frequencies(name, counts) for name, counts in totals.items()})
+
+
+if __name__ == "__main__":
+    main()
