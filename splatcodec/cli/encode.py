@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, get_args
 
 from splatkernels import resolve_device
@@ -135,6 +136,8 @@ def run(arguments: argparse.Namespace) -> None:
     device = resolve_device(arguments.device)
     start = time.perf_counter()
     planes = load_image(input_source(arguments.input))
+    # Loading takes long, and an interrupt meanwhile would end Python in its own way.
+    import_module("splatcodec.fitting.task")
     with output(arguments.output) as file, _progress(arguments.quiet) as show, _interrupts(arguments) as interrupted:
 
         def callback(state: "FitState") -> bool:
@@ -190,22 +193,33 @@ def run(arguments: argparse.Namespace) -> None:
 
 @contextmanager
 def _interrupts(arguments: argparse.Namespace) -> "Iterator[Callable[[], bool]]":
-    """Tells whether the user has pressed Ctrl-C, where that shall not end the program; a second time it does."""
-    pressed = False
+    """Tells whether the user has pressed Ctrl-C, where that shall not end the program; a second time it does.
+
+    Where it shall, it does so at once from the first time that this is asked: before, Numba loads kernels, and would
+    swallow the exception.
+    """
+    pressed = asked = False
+    keep = arguments.on_interrupt == "keep"
 
     def press(number: int, frame: object) -> None:
         nonlocal pressed
         pressed = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if asked and not keep:
+            raise KeyboardInterrupt
 
-    if arguments.on_interrupt == "discard":
-        yield lambda: False
-        return
+    def interrupted() -> bool:
+        nonlocal asked
+        asked = True
+        if pressed and not keep:
+            raise KeyboardInterrupt
+        return pressed
+
     previous = signal.getsignal(signal.SIGINT)
     if previous is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, press)
     try:
-        yield lambda: pressed
+        yield interrupted
     finally:
         signal.signal(signal.SIGINT, previous)
 
