@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 import splatcodec
-from splatcodec.encoder import half_to_bytes
 from splatcodec.image import load_image, to_uint8
 from splatcodec.metrics import psnr
+from splatcodec.profiles import half_to_bytes
 from splatkernels import get_num_threads
 
 

@@ -1,10 +1,10 @@
-"""Train the frequencies that the `adaptive` profile starts from, and write them to the package.
+"""Train the frequencies that the `adaptive` profile starts from.
 
 Pictures come from scikit-image and from a generator of dead leaves, whole, reduced and cropped; never from a test set.
 Each is encoded at several qualities, and the symbols are counted. Contexts that are rare borrow from those they are
 special cases of. Rounding to symbols needs frequencies itself, so that the tables in use are where training starts.
 
-    python benchmarks/train_priors.py
+    python benchmarks/train_priors.py priors.npz
 """
 
 import argparse
@@ -89,12 +89,12 @@ def occurrences(picture: np.ndarray, quality: float, effort: int) -> dict[str, n
     """How often each symbol occurs in each context of each table, in one file."""
     step = Goal("quality", quality).step
     planes = load_image(picture)
-    task = Task(planes, EFFORTS[effort], seed=0, device="cpu", objective=None, max_seconds=None, callback=None)
+    task = Task(planes, EFFORTS[effort])
     splats = task.prune(task.grow(Price(planes, price(step), task.most)), price(step))
     quantized = quantize(splats, step, task.refiner)
     model = adaptive.Model()
     model.code(Meter(), quantized)
-    return {name: table.occurrences() for name, table in model.tables.items()}
+    return {name: table.occurrences for name, table in model.tables.items()}
 
 
 def probabilities(counts: np.ndarray) -> np.ndarray:
@@ -121,7 +121,7 @@ def main() -> None:
     """Count, smooth and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--effort", type=int, default=3, help="of the fits (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path(adaptive.__file__).parent / "priors.npz", help="file to write")
+    parser.add_argument("out", type=Path, help="file to write; the one in the package is part of the format")
     arguments = parser.parse_args()
     totals: dict[str, np.ndarray] = {}
     for name, load in tqdm(PICTURES.items()):

@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypedDict, Unpack
 
 import numpy as np
@@ -12,13 +11,11 @@ from numpy.typing import NDArray
 from splatkernels import resolve_device
 
 from . import container
-from .compress import adaptive, half, vq
-from .compress.quantizer import quantize
-from .compress.refiner import Refiner
 from .errors import ImageError
 from .files import replacing, source_name
 from .goals import DEFAULT_QUALITY, Goal, balanced_step, price
 from .image import load_image
+from .profiles import Encoding, finish, half_to_bytes
 from .splats import Splats
 
 if TYPE_CHECKING:
@@ -40,18 +37,6 @@ class FitOptions(TypedDict, total=False):
     seed: int
     device: str
     callback: "Callable[[FitState], bool | None] | None"
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """A file and how it came about."""
-
-    data: bytes
-    """The file."""
-    fitted: int
-    """Gaussians of the fit; those that are not in the file were worth less than their bits."""
-    n_gaussians: int
-    """Gaussians of the file."""
 
 
 def encode(
@@ -111,19 +96,16 @@ def encode_to(
 
     if profile not in container.PROFILES.values():
         raise ValueError(f"unknown profile {profile!r}, expected one of {', '.join(container.PROFILES.values())}")
+    if goal is None and n_gaussians is None:
+        goal = Goal("quality", DEFAULT_QUALITY)
     task = _task(image, n_gaussians, **options)
     if goal is not None and goal.is_target:
+        if goal.kind == "target_psnr" and task.objective is not None:
+            raise ValueError("a target_psnr goes with the loss l2 and without weights only")
         return meet(goal, task, profile, n_gaussians)
     splats = _fit(task, goal, n_gaussians)
-    step = goal.step if goal is not None else balanced_step(len(splats), task.squared_error(splats))
+    step = balanced_step(len(splats), task.squared_error(splats)) if goal is None else goal.step
     return finish(task, splats, step, profile)
-
-
-def finish(task: "Task", splats: Splats, step: int, profile: str) -> Encoding:
-    """Prune fitted Gaussians, and write them in a profile, at a step."""
-    kept = task.prune(splats, price(step))
-    data = to_bytes(kept, profile, step, task.refiner)
-    return Encoding(data, len(splats), container.unpack(data, "")[0].n_gaussians)
 
 
 def fit(
@@ -219,7 +201,15 @@ def _task(
     emphasis = None if weights is None else _load_weights(weights, height, width)
     plain = kind == Loss() and emphasis is None
     objective = None if plain else Objective(kind, planes, emphasis, device)
-    return Task(planes, EFFORTS[effort], seed, device, objective, max_seconds, callback)
+    return Task(
+        planes,
+        EFFORTS[effort],
+        seed=seed,
+        device=device,
+        objective=objective,
+        max_seconds=max_seconds,
+        callback=callback,
+    )
 
 
 def _load_weights(weights: "ImageLike", height: int, width: int) -> NDArray[np.float32]:
@@ -240,29 +230,6 @@ def _load_weights(weights: "ImageLike", height: int, width: int) -> NDArray[np.f
     if not mask.max() > 0:
         raise ImageError(f"{source_name(weights)}: no weight is above 0")
     return mask / mask.max()
-
-
-def to_bytes(splats: Splats, profile: str, step: int, refiner: Refiner) -> bytes:
-    """The .gsi file of Gaussians in any profile, as close to a picture as the step allows.
-
-    Raises:
-        GsiError: they do not fit the format.
-    """
-    if profile == "half":
-        return half_to_bytes(splats)
-    if profile == "vq":
-        coded = vq.quantize(splats, refiner)
-        chunks, count = vq.encode(coded), len(coded)
-    else:
-        quantized = quantize(splats, step, refiner)
-        chunks, count = adaptive.encode(quantized), len(quantized.symbols)
-    return container.pack(container.Header(profile, splats.channels, splats.width, splats.height, count), chunks)
-
-
-def half_to_bytes(splats: Splats) -> bytes:
-    """The .gsi file of the given Gaussians in the `half` profile, as `to_bytes`."""
-    header = container.Header("half", splats.channels, splats.width, splats.height, len(splats))
-    return container.pack(header, half.encode(splats))
 
 
 def write(splats: Splats, file: str | os.PathLike[str] | BinaryIO) -> None:

@@ -17,6 +17,9 @@ _PRICE = 3.8
 # A fit of N Gaussians and squared error e is quantised best with about D = this * sqrt(e / N).
 _BALANCE = 0.52
 
+# Beyond what 8-bit samples can tell apart.
+_HIGHEST_PSNR = 100
+
 Kind = Literal["quality", "lambda_", "target_bpp", "target_size", "target_psnr"]
 
 
@@ -35,6 +38,8 @@ class Goal:
         if self.kind == "quality":
             if not 0 <= self.value <= 100:
                 raise ValueError(f"quality must lie between 0 and 100, got {self.value!r}")
+        elif self.kind == "target_psnr" and self.value > _HIGHEST_PSNR:
+            raise ValueError(f"target_psnr must be at most {_HIGHEST_PSNR} dB, got {self.value!r}")
         elif not 0 < self.value < math.inf:
             raise ValueError(f"{self.kind.rstrip('_')} must be positive, got {self.value!r}")
 

@@ -7,18 +7,21 @@ from typing import NamedTuple
 
 from .compress import adaptive
 from .decoder import from_bytes
-from .encoder import Encoding, finish
 from .errors import TargetError
 from .fitting.budget import Count, Distortion
 from .fitting.task import Task
 from .goals import Goal, balanced_step
 from .image import to_uint8
 from .metrics import psnr
+from .profiles import Encoding, finish, smallest
 from .splats import Splats
 
 _SIZE_TOLERANCE = 0.03
 _PSNR_TOLERANCE = 0.1
+# What counts as the PSNR of equal pictures.
+_PERFECT = 100.0
 _TRIES = 12
+_NEAR = 8
 _BITS_PER_GAUSSIAN = {"adaptive": 37, "vq": 56, "half": 128}
 # A setting is a step in the adaptive profile, where the number of Gaussians follows only if the step moves far. In the
 # others it is the logarithm of that number, in units as fine.
@@ -26,7 +29,6 @@ _PER_OCTAVE = adaptive.STEPS_PER_OCTAVE
 _FREE = _PER_OCTAVE // 2
 _MARGIN = _PER_OCTAVE // 4
 _GAUSSIANS_PER_STEP = 1.3
-_FINEST = 20 * _PER_OCTAVE
 
 
 class _Slope(NamedTuple):
@@ -56,19 +58,19 @@ def meet(goal: Goal, task: Task, profile: str, n_gaussians: int | None) -> Encod
 
 def _meet_size(limit: int, task: Task, profile: str, n_gaussians: int | None) -> Encoding:
     """A file of at most `limit` bytes, and little less unless the picture needs no more."""
+    least = smallest(task, profile)
+    if len(least.data) > limit:
+        raise TargetError(f"a size of {limit} bytes cannot be met: {len(least.data)} bytes can")
     count = n_gaussians or min(max(1, 8 * limit // _BITS_PER_GAUSSIAN[profile]), task.most)
     settings = _Settings(task, profile, task.grow(Count(count)), fixed=n_gaussians is not None)
     aim = math.log(limit * (1 - _SIZE_TOLERANCE)), math.log(limit + 0.5)
     found = _search(settings, lambda encoding: math.log(len(encoding.data)), aim, _LOG_SIZE[profile])
-    under = [encoding for encoding in found if len(encoding.data) <= limit]
-    if not under:
-        least = min(len(encoding.data) for encoding in found)
-        raise TargetError(f"a size of {limit} bytes cannot be met: {least} bytes can")
+    under = [encoding for encoding in (least, *found) if len(encoding.data) <= limit]
     return max(under, key=lambda encoding: len(encoding.data))
 
 
 def _meet_psnr(target: float, task: Task, profile: str, n_gaussians: int | None) -> Encoding:
-    """The smallest file found whose PSNR is at least `target`."""
+    """The smallest file found whose PSNR is at least `target`; the best one if the user wants no more."""
     pixels = to_uint8(task.target)
     error = task.target.size * 10 ** (-target / 10)
     budget = Count(n_gaussians) if n_gaussians else Distortion(task.target, error, task.most)
@@ -76,13 +78,16 @@ def _meet_psnr(target: float, task: Task, profile: str, n_gaussians: int | None)
 
     @cache
     def reached(encoding: Encoding) -> float:
-        return psnr(pixels, to_uint8(from_bytes(encoding.data, "").render()))
+        return min(psnr(pixels, to_uint8(from_bytes(encoding.data, "").render())), _PERFECT)
 
     aim = target, target + _PSNR_TOLERANCE
     found = _search(settings, reached, aim, _PSNR[profile])
-    above = [encoding for encoding in found if reached(encoding) >= target]
+    above = [encoding for encoding in (smallest(task, profile), *found) if reached(encoding) >= target]
     if not above:
-        raise TargetError(f"a PSNR of {target:g} dB cannot be met: {max(map(reached, found)):.2f} dB can")
+        best = max(found, key=reached)
+        if task.stopped:
+            return best
+        raise TargetError(f"a PSNR of {target:g} dB cannot be met: {reached(best):.2f} dB can")
     return min(above, key=lambda encoding: len(encoding.data))
 
 
@@ -98,11 +103,13 @@ class _Settings:
         self._step = balanced_step(len(splats), task.squared_error(splats))
         self.center = self._step if self._adaptive else round(_PER_OCTAVE * math.log2(max(1, len(splats))))
         self._first = self.center
+        most = adaptive.LAST_STEP if self._adaptive else round(_PER_OCTAVE * math.log2(task.most))
+        self.last = max(self.center, most)
 
     def reach(self, setting: int) -> bool:
         """Whether the current fit, or the only one allowed, will do for a setting."""
         highest = self.center + (_FREE if self._adaptive else 0)
-        return self._fixed or self.center - _FREE <= setting <= highest
+        return self._fixed or self._task.stopped or self.center - _FREE <= setting <= highest
 
     def refit(self, setting: int) -> None:
         """Have as many Gaussians as suit a setting, or some more where fewer can be had of them."""
@@ -130,7 +137,7 @@ def _search(
     tried: dict[int, float] = {}
     found: list[Encoding] = []
     setting = settings.center
-    while len(found) < _TRIES and 0 <= setting < _FINEST:
+    while len(found) < _TRIES:
         found.append(settings.encode(setting))
         value = tried[setting] = measure(found[-1])
         if low <= value <= high:
@@ -143,10 +150,12 @@ def _search(
         elif settings.reach(setting + round((middle - value) / slope.alone)):
             setting += round((middle - value) / slope.alone)
         else:
-            setting += round((middle - value) / slope.refitted)
+            setting = min(max(setting + round((middle - value) / slope.refitted), 0), settings.last)
             settings.refit(setting)
             tried.clear()
         # Between two settings the measure may jump, or go the other way; one nearby may hit.
-        near = sorted(range(-_TRIES, _TRIES + 1), key=abs)
-        setting = next(s for s in (setting + offset for offset in near) if s not in tried)
+        near = (setting + sign * offset for offset in range(_NEAR) for sign in (1, -1))
+        setting = next((s for s in near if 0 <= s <= settings.last and s not in tried), -1)
+        if setting < 0:
+            break
     return found

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import splatcodec
-from splatcodec.encoder import half_to_bytes
+from splatcodec.profiles import half_to_bytes
 
 
 @pytest.fixture(scope="session")

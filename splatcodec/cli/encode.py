@@ -238,7 +238,7 @@ def _progress(quiet: bool) -> "Iterator[Callable[[FitState], None]]":
         def update(state: "FitState") -> None:
             nonlocal shown
             # Asking a GPU for the PSNR after every step would keep it waiting.
-            if state.seconds - shown < 0.1 and state.progress < 1:
+            if 0 <= state.seconds - shown < 0.1 and state.progress < 1:
                 return
             shown = state.seconds
             bar.set_postfix_str(f"{state.n_gaussians} Gaussians, {state.psnr:.2f} dB", refresh=False)

@@ -1,4 +1,4 @@
-"""`splatcodec info`: what a .gsi file holds, without decoding it."""
+"""`splatcodec info`: what a .gsi file holds, and what its attributes take."""
 
 import argparse
 
@@ -13,7 +13,8 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "info",
         help="show what a .gsi file holds",
-        description="Verify the checksums of a .gsi file and show its header and the size of its chunks.",
+        description="Verify a .gsi file and show its header, the size of its chunks and, in the adaptive profile, what "
+        "each attribute takes.",
     )
     parser.add_argument("file", metavar="FILE", help=".gsi file, or -")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

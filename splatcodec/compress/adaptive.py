@@ -24,7 +24,9 @@ STEPS_PER_OCTAVE = 32
 _LARGEST_STEP = 4.0
 LAST_STEP = 767
 # No file comes near; it bounds what a forged count makes a decoder do.
-_MOST_PER_BYTE = 8
+_MOST_PER_BYTE = 1
+# From so many rotations in each direction on, directions count the same.
+_EVEN = 8
 
 AREAS, COLOR_CLASSES, SCALE_CLASSES = 20, 16, 20
 COLOR_SYMBOLS, SCALE_SYMBOLS, DIRECTIONS, ECCENTRICITIES = 32, 64, 16, 8
@@ -102,7 +104,8 @@ def finest_step(scales: NDArray[np.floating], colors: NDArray[np.floating]) -> i
 
 
 @cache
-def _priors() -> dict[str, NDArray[np.uint16]]:
+def trained() -> dict[str, NDArray[np.uint16]]:
+    """The frequencies [contexts, symbols] that every file begins with, by table; they are part of the format."""
     with resources.as_file(resources.files(__package__) / "priors.npz") as path, np.load(path) as arrays:
         return {name: arrays[name].reshape(-1, shape[-1]) for name, shape in SHAPES.items()}
 
@@ -111,7 +114,7 @@ class Model:
     """The probabilities of symbols, as they are before the first one of a file."""
 
     def __init__(self) -> None:
-        self.tables = {name: Table(prior) for name, prior in _priors().items()}
+        self.tables = {name: Table(prior) for name, prior in trained().items()}
 
     def code(self, coder: Coder, given: Quantized) -> Quantized:
         """Pass Gaussians, in the order of the tree, through a coder; their means are rounded on the way."""
@@ -165,6 +168,8 @@ class Model:
         below = self._shifted(
             coder, "scale1", rows * _SIZES + sizes, shifts, 0, None if known is None else known[:, 0] - known[:, 1]
         )
+        if (below > first).any() or (first > lattice.largest_scales(classes)).any():
+            raise ValueError("a scale is out of range")
         return np.stack([first, first - below], axis=1)
 
     def _rotations(self, coder: Coder, classes: Integers, scales: Integers, known: Integers | None) -> Integers:
@@ -173,12 +178,17 @@ class Model:
         counts = lattice.rotation_counts(units, classes)
         rows = np.minimum((units[:, 0] - units[:, 1]) * 2 // lattice.OCTAVE, ECCENTRICITIES - 1)
         edges = -(-np.arange(DIRECTIONS + 1) * counts[:, None] // DIRECTIONS)
+        shares = np.diff(edges, axis=1)
+        # Many rotations are spread evenly enough.
+        shares[counts >= _EVEN * DIRECTIONS] = 1
         free = counts > 1
         directions = np.zeros(len(counts), np.int64)
         given = None if known is None else (known * DIRECTIONS // counts)[free]
-        directions[free] = self.tables["rotation"].code(coder, rows[free], given, np.diff(edges, axis=1)[free])
+        directions[free] = self.tables["rotation"].code(coder, rows[free], given, shares[free])
         low = np.take_along_axis(edges, directions[:, None], axis=1)[:, 0]
         high = np.take_along_axis(edges, directions[:, None] + 1, axis=1)[:, 0]
+        if (high <= low)[free].any():
+            raise ValueError("a rotation falls between two values")
         return low + coder.uniform(np.maximum(high - low, 1), None if known is None else known - low)
 
     def _shifted(
@@ -208,7 +218,7 @@ def color_contexts(classes: Integers, colors: Integers, channel: int) -> tuple[s
 @cache
 def _costs(table: str) -> NDArray[np.float64]:
     """Bits [contexts, symbols] of symbols under the trained frequencies."""
-    prior = _priors()[table].astype(np.float64)
+    prior = trained()[table].astype(np.float64)
     return np.log2(prior.sum(axis=1, keepdims=True) / prior)
 
 
@@ -277,8 +287,11 @@ def read(header: Header, chunks: Sequence[Chunk], name: str) -> Quantized:
         raise reader.error("ADAP step", "value out of range", 0)
     if header.n_gaussians > _MOST_PER_BYTE * len(chunk.payload):
         raise reader.error("ADAP", f"{header.n_gaussians} Gaussians in {len(chunk.payload)} bytes", 0)
-    coder = Decoder(chunk.payload[reader.position :])
     try:
-        return Model().decode(coder, step, header.n_gaussians, Canvas(header.width, header.height, header.channels))
+        coder = Decoder(chunk.payload[reader.position :])
+        canvas = Canvas(header.width, header.height, header.channels)
+        quantized = Model().decode(coder, step, header.n_gaussians, canvas)
+        coder.end()
+        return quantized
     except ValueError as error:
         raise reader.error("ADAP", str(error)) from error

@@ -16,6 +16,8 @@ Integers = NDArray[np.int64]
 
 _BYTES_PER_WORD = 4
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 64, 512
+# A row whose frequencies add up to more is halved: the range coder counts in floats, exact below 2^24.
+_HIGHEST_SUM = 2**20
 # What a symbol that occurs adds to its frequency, where those of a row add up to about `PRIOR_WEIGHT`.
 _INCREMENT = 96
 PRIOR_WEIGHT = 4096
@@ -39,7 +41,7 @@ class Coder(ABC):
 
 @cache
 def _models() -> Any:
-    """The Categorical and the Uniform family; loaded late because only files of this profile need them."""
+    """The Categorical and the Uniform family; loaded late because `half` files do without."""
     from constriction import stream
 
     # Of perfect rounding no two platforms could be sure.
@@ -47,7 +49,7 @@ def _models() -> Any:
 
 
 def _rows(frequencies: Integers) -> NDArray[np.float32]:
-    """Frequencies as the range coder takes them, exact below 2^24."""
+    """Frequencies as the range coder takes them."""
     return frequencies.astype(np.float32)
 
 
@@ -86,8 +88,15 @@ class Decoder(Coder):
     def __init__(self, data: bytes) -> None:
         from constriction import stream
 
+        if data.endswith(b"\0"):
+            raise ValueError("the coded symbols end in a zero byte")
         padded = data + bytes(-len(data) % _BYTES_PER_WORD)
         self._coder = stream.queue.RangeDecoder(np.frombuffer(padded, "<u4").astype(np.uint32))
+
+    def end(self) -> None:
+        """Fail unless all has been read."""
+        if not self._coder.maybe_exhausted():
+            raise ValueError("bytes follow the coded symbols")
 
     def symbols(self, frequencies: Integers, values: Integers | None) -> Integers:
         if not len(frequencies):
@@ -134,12 +143,9 @@ class Table:
     """
 
     def __init__(self, prior: NDArray[np.integer]) -> None:
-        self._prior = prior
         self._counts = prior.astype(np.int64)
-
-    def occurrences(self) -> Integers:
-        """How often each symbol has occurred in each context."""
-        return (self._counts - self._prior) // _INCREMENT
+        self.occurrences = np.zeros_like(self._counts)
+        """How often each symbol has occurred in each context [contexts, K]."""
 
     def code(
         self, coder: Coder, contexts: Integers, values: Integers | None, multiplicities: Integers | None = None
@@ -157,7 +163,10 @@ class Table:
             if multiplicities is not None:
                 frequencies = frequencies * multiplicities[block]
             coded = coder.symbols(frequencies, None if values is None else values[block])
+            np.add.at(self.occurrences, (contexts[block], coded), 1)
             np.add.at(self._counts, (contexts[block], coded), _INCREMENT)
+            heavy = self._counts.sum(axis=1) > _HIGHEST_SUM
+            self._counts[heavy] = (self._counts[heavy] + 1) // 2
             parts.append(coded)
             start, size = start + size, min(2 * size, _LARGEST_BLOCK)
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)

@@ -2,7 +2,7 @@
 
 A half-precision coordinate near x = 768 would be off by a quarter of a pixel. Gaussians have no order, so they are
 sorted into square cells of the canvas, and a mean is stored relative to the centre of its cell: off by 1/128 pixel at
-most, whatever the size of the canvas.
+most, whatever the size of the canvas, unless the mean lies beyond it.
 """
 
 from collections.abc import Sequence

@@ -130,7 +130,9 @@ def _divide(coder: Coder, few: Table, many: Table, n: Integers, contexts: Intege
     bins = many.code(coder, contexts[large], None if given is None else given * BINS // total)
     # The smallest values that fall into a bin and into the next.
     low, high = -(-bins * total // BINS), -(-(bins + 1) * total // BINS)
-    result[large] = low + coder.uniform(np.maximum(high - low, 1), None if given is None else given - low)
+    if (high <= low).any():
+        raise ValueError("a division falls between two values")
+    result[large] = low + coder.uniform(high - low, None if given is None else given - low)
     return result
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _FLIP_ROUNDS = 20
 # Of the flips that would help alone, so many happen at once: neighbours would undo the same error twice.
 _FLIPPED = 0.3
-# Curvature of the error as flips see it, for the same reason, in units of D^2 per step; 1 alone.
-_CURVATURE = 1.3
+# Curvature of the error along a colour, in units of D^2 per step.
+_CURVATURE = 1.0
 
 
 def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:

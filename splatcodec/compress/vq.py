@@ -6,6 +6,7 @@ under frequencies that follow them. Codebooks and references are fine-tuned agai
 freely, then clustered again around where they have gone.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -90,7 +91,7 @@ def quantize(splats: Splats, refiner: Refiner) -> Coded:
             rest = colors - sum(books[k][indices[k]] for k in others)
             if round_ == 0:
                 books.append(_cluster(rest, size, energies))
-                indices.append(_nearest(rest, books[stage]))
+                indices.append(np.zeros(count, np.int64))
             indices[stage] = _nearest(rest, books[stage])
             books[stage] = _centers(rest, energies, indices[stage], books[stage])
     return Coded(means, shapes, shape_indices[order], books, indices, splats.height, splats.width)
@@ -118,7 +119,8 @@ def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
     means = decode_means(header, chunks[0], chunks[1], name)
     reader = Reader(chunks[2].payload, name, chunks[2].offset)
     sizes = [reader.varint("BOOK size") for _ in range(1 + _COLOR_STAGES)]
-    if header.n_gaussians and not (1 <= sizes[0] <= _MOST_SHAPES and all(1 <= n <= _MOST_COLORS for n in sizes[1:])):
+    least = min(header.n_gaussians, 1)
+    if not (least <= sizes[0] <= _MOST_SHAPES and all(least <= n <= _MOST_COLORS for n in sizes[1:])):
         raise reader.error("BOOK size", "value out of range", 0)
     books = []
     for size, width in zip(sizes, (3, *[header.channels] * _COLOR_STAGES), strict=True):
@@ -128,7 +130,9 @@ def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
         books.append(values.reshape(size, width))
     reader.end("BOOK")
     try:
-        indices = _code(Decoder(chunks[3].payload), sizes, header.n_gaussians, None)
+        coder = Decoder(chunks[3].payload)
+        indices = _code(coder, sizes, header.n_gaussians, None)
+        coder.end()
     except ValueError as error:
         raise Reader(chunks[3].payload, name, chunks[3].offset).error("INDX", str(error)) from error
     return Coded(means, books[0], indices[0], books[1:], indices[1:], header.height, header.width).splats()
@@ -160,7 +164,10 @@ def _cluster(
     distinct = np.unique(points, axis=0)
     if len(distinct) <= size:
         return _rounded(distinct)
-    return _rounded(kmeans2(points, size, minit="++", seed=0)[0])
+    with warnings.catch_warnings():
+        # Of clusters that become empty: their entries are spare.
+        warnings.simplefilter("ignore", UserWarning)
+        return _rounded(kmeans2(points, size, minit="++", seed=0)[0])
 
 
 def _nearest(points: NDArray[np.floating], book: NDArray[np.float32]) -> Integers:

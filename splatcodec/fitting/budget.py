@@ -15,6 +15,7 @@ _PER_COEFFICIENT, _POWER = 5.8, 0.675
 _EXPONENT, _LOWEST_EXPONENT, _HIGHEST_EXPONENT = 0.85, 0.4, 1.5
 _FEW = 10
 _GROWN = 1.02
+_LEAST = 1e-12
 
 
 class Budget(Protocol):
@@ -56,7 +57,7 @@ class _Trend:
             self._last = self._last or (n_gaussians, squared_error)
             return
         count, error = self._last
-        seen = math.log(error / max(squared_error, 1e-12)) / math.log(n_gaussians / count)
+        seen = math.log(max(error, _LEAST) / max(squared_error, _LEAST)) / math.log(n_gaussians / count)
         self.exponent = 0.5 * (self.exponent + min(max(seen, _LOWEST_EXPONENT), _HIGHEST_EXPONENT))
         self._last = n_gaussians, squared_error
 

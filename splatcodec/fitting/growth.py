@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _SMALLEST_SCALE = 0.35
 # In longer sides of the picture: wider Gaussians are flat across it, and drift without end.
 _LARGEST_SCALE = 2.0
+# In pixels: what every profile can store.
+_STORABLE_SCALE = 20_000.0
 # In full scales. Without a bound, neighbours of opposite signs grow as long as their sum stays the same.
 _LARGEST_COLOR = 1.0
 # Cutting Gaussians off a little early makes a step a third cheaper and costs nothing: the fit makes up for it.
@@ -122,11 +124,10 @@ def grow(
 
     progress, steps, stage = 0.0, float(schedule.steps), -1
     first = len(optimizer)
-    error: SupportsFloat = ((optimizer.render() - optimizer.target) ** 2).mean()
     for done in range(schedule.steps):
         if schedule.stage(progress) > stage:
             previous, stage = stage, schedule.stage(progress)
-            wanted = budget.wanted(len(optimizer), float(error) * target.size)
+            wanted = budget.wanted(len(optimizer), _squared_error(optimizer, emphasis))
             if stage < schedule.stages:
                 relocated = schedule.relocated if stage else 0.0
                 _change(optimizer, schedule.gaussians(stage, first, wanted), relocated, emphasis, rng)
@@ -161,7 +162,7 @@ def make_optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
     return kind(
         target,
         smallest_scale=_SMALLEST_SCALE,
-        largest_scale=_LARGEST_SCALE * max(target.shape[1:]),
+        largest_scale=min(_LARGEST_SCALE * max(target.shape[1:]), _STORABLE_SCALE),
         largest_color=_LARGEST_COLOR,
         cutoff=FIT_CUTOFF,
         beta1=_BETA1,
@@ -199,6 +200,12 @@ def _change(
         optimizer.keep(kept)
     if wanted > len(optimizer):
         _place(optimizer, wanted - len(optimizer), emphasis, rng)
+
+
+def _squared_error(optimizer: "Optimizer", emphasis: NDArray[np.float32] | None) -> float:
+    """A sum over samples, each as much as it counts."""
+    squares = (optimizer.target - optimizer.render()) ** 2
+    return float((squares if emphasis is None else squares * emphasis).sum(dtype=np.float64))
 
 
 def _removal_costs(optimizer: "Optimizer", emphasis: NDArray[np.float32] | None) -> NDArray[np.float64]:

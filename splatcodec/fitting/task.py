@@ -1,7 +1,8 @@
 """A picture to fit, and everything that stays the same over several fits of it."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,23 +25,37 @@ if TYPE_CHECKING:
 _STEPS_OF_FIT_PER_STEP = 16
 
 
-@dataclass(frozen=True)
 class Task:
     """What is to be fitted, and how.
 
-    Attributes:
+    Args:
         target: [C, H, W] float32, full scale 1.
         schedule: the course of a fit.
-        seed, device, objective, max_seconds, callback: as in `grow`.
+        seed, device, objective: as in `grow`.
+        max_seconds: time for all fits together.
+        callback: as in `grow`; once it has returned True, there is no further fit.
     """
 
-    target: NDArray[np.float32]
-    schedule: Schedule
-    seed: int
-    device: str
-    objective: "Objective | None"
-    max_seconds: float | None
-    callback: Callable[[FitState], bool | None] | None
+    def __init__(
+        self,
+        target: NDArray[np.float32],
+        schedule: Schedule,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        objective: "Objective | None" = None,
+        max_seconds: float | None = None,
+        callback: Callable[[FitState], bool | None] | None = None,
+    ) -> None:
+        self.target = target
+        self.objective = objective
+        self.stopped = False
+        """Whether the time is up, or the callback wants no more."""
+        self._schedule = schedule
+        self._seed = seed
+        self._device = device
+        self._seconds_left = max_seconds
+        self._callback = callback
 
     @property
     def most(self) -> int:
@@ -49,30 +64,41 @@ class Task:
 
     def grow(self, budget: Budget, start: Splats | None = None) -> Splats:
         """Fit Gaussians to the picture; from others, in half the steps."""
-        schedule = self.schedule
+        schedule = self._schedule
         if start is not None:
             schedule = replace(schedule, steps=schedule.steps // 2, stages=max(1, schedule.stages // 4))
-        if self.max_seconds is not None:
+        elif self._seconds_left is not None:
             # Kernels that are compiled for the first time would use it up.
             blank = np.zeros((len(self.target), 8, 8), np.float32)
-            grow(blank, Count(2), Schedule(steps=2, stages=1), device=self.device)
-        return grow(
+            grow(blank, Count(2), Schedule(steps=2, stages=1), device=self._device)
+        began = time.perf_counter()
+        splats = grow(
             self.target,
             budget,
             schedule,
             start=start,
-            seed=self.seed,
-            device=self.device,
+            seed=self._seed,
+            device=self._device,
             objective=self.objective,
-            max_seconds=self.max_seconds,
-            callback=self.callback,
+            max_seconds=self._seconds_left,
+            callback=self._observe,
         )
+        if self._seconds_left is not None:
+            self._seconds_left -= time.perf_counter() - began
+            self.stopped |= self._seconds_left <= 0
+        return splats
+
+    def _observe(self, state: FitState) -> bool:
+        stop = self._callback(state) if self._callback is not None else None
+        self.stopped |= isinstance(stop, bool | np.bool_) and bool(stop)
+        return self.stopped
 
     def squared_error(self, splats: Splats) -> float:
-        """Squared error of Gaussians, a sum over samples."""
+        """Squared error of Gaussians, a sum over samples, each as much as it counts."""
         _, height, width = self.target.shape
         image = render(splats.means, splats.scales, splats.rotations, splats.colors, height, width)
-        return float(((image.clip(0, 1) - self.target) ** 2).sum(dtype=np.float64))
+        squares = (image.clip(0, 1) - self.target) ** 2
+        return float((squares if self._weights is None else squares * self._weights).sum(dtype=np.float64))
 
     def prune(self, splats: Splats, price: float) -> Splats:
         """The Gaussians whose removal would add more to the squared error than a price."""
@@ -88,12 +114,15 @@ class Task:
         return Splats(means, scales, rotations, colors, kept.height, kept.width)
 
     def _removal_costs(self, splats: Splats) -> NDArray[np.float64]:
-        weights = None if self.objective is None else self.objective.weights
         gaussians = splats.means, splats.scales, splats.rotations, splats.colors
-        return removal_costs(*gaussians, splats.height, splats.width, weights)
+        return removal_costs(*gaussians, splats.height, splats.width, self._weights)
 
     @cached_property
     def refiner(self) -> PictureRefiner:
         """What quantisation asks to refine Gaussians."""
-        steps = self.schedule.steps // _STEPS_OF_FIT_PER_STEP
-        return PictureRefiner(self.target, steps, device=self.device, objective=self.objective)
+        steps = self._schedule.steps // _STEPS_OF_FIT_PER_STEP
+        return PictureRefiner(self.target, steps, device=self._device, objective=self.objective)
+
+    @property
+    def _weights(self) -> NDArray[np.float32] | None:
+        return None if self.objective is None else self.objective.weights

@@ -7,6 +7,7 @@ import splatcodec
 from splatcodec import GsiError, Splats
 from splatcodec.compress import adaptive, lattice
 from splatcodec.compress.adaptive import Canvas, Quantized
+from splatcodec.compress.coder import Coder
 from splatcodec.compress.lattice import Symbols
 from splatcodec.compress.quantizer import quantize
 from splatcodec.container import Chunk, Header, pack, unpack, varint
@@ -199,6 +200,32 @@ def test_forged_headers_are_refused():
         splatcodec.read(damaged(data, payload, 2**31 - 1))
     with pytest.raises(GsiError, match="ADAP step: value out of range"):
         splatcodec.read(damaged(data, varint(adaptive.LAST_STEP + 1) + payload[2:]))
+
+
+class Chosen(Coder):
+    """Yields the same symbol again and again, as far as there is one."""
+
+    def __init__(self, symbol: int) -> None:
+        self.symbol = symbol
+
+    def symbols(self, frequencies, values):
+        return np.full(len(frequencies), min(self.symbol, frequencies.shape[1] - 1))
+
+    def uniform(self, sizes, values):
+        return np.minimum(self.symbol, sizes - 1)
+
+
+@pytest.mark.parametrize("symbol", range(40))
+def test_symbols_that_no_encoder_writes_are_refused_or_harmless(symbol):
+    try:
+        quantized = adaptive.Model().decode(Chosen(symbol), 100, 5, Canvas(100, 80, 3))
+    except ValueError:
+        return
+    assert np.isfinite(quantized.splats().render()).all()
+
+
+def test_the_default_is_quality_60(picture):
+    assert splatcodec.encode(picture, effort=1) == splatcodec.encode(picture, quality=60, effort=1)
 
 
 def test_symbols_can_be_taken():

@@ -39,7 +39,33 @@ def test_frequencies_follow_what_occurs():
     meter = Meter()
     table.code(meter, np.zeros(2000, np.int64), np.full(2000, 3))
     assert meter.bits[""] < 2000 * 0.5
-    assert table.occurrences().tolist() == [[0, 0, 0, 2000, *[0] * 12]]
+    assert table.occurrences.tolist() == [[0, 0, 0, 2000, *[0] * 12]]
+
+
+def test_long_arrays_of_few_symbols_read_back():
+    """However large frequencies grow, rare symbols keep a share."""
+    values = np.zeros(200_000, np.int64)
+    values[::5000] = 39
+    contexts = np.zeros(len(values), np.int64)
+    encoder = Encoder()
+    Table(prior(1, 40)).code(encoder, contexts, values)
+    decoded = Table(prior(1, 40)).code(Decoder(encoder.bytes()), contexts, None)
+    np.testing.assert_array_equal(decoded, values)
+
+
+def test_what_follows_the_symbols_is_noticed():
+    encoder = Encoder()
+    encoder.uniform(np.full(20, 77), np.arange(20))
+    data = encoder.bytes()
+    decoder = Decoder(data)
+    decoder.uniform(np.full(20, 77), None)
+    decoder.end()
+    decoder = Decoder(data + b"12345678")
+    decoder.uniform(np.full(20, 77), None)
+    with pytest.raises(ValueError, match="bytes follow"):
+        decoder.end()
+    with pytest.raises(ValueError, match="zero byte"):
+        Decoder(data + b"\0")
 
 
 def test_multiplicities_weigh_symbols():
@@ -47,6 +73,26 @@ def test_multiplicities_weigh_symbols():
     meter = Meter()
     table.code(meter, np.zeros(1, np.int64), np.ones(1, np.int64), np.array([[1, 3]]))
     assert meter.bits[""] == pytest.approx(np.log2(4 / 3))
+
+
+def test_symbols_take_the_shares_of_the_specification():
+    """At both sides of each border between two symbols, the first word of a file decodes to the right one."""
+    rng = np.random.default_rng(0)
+    symbols, share = 40, (2**64 - 1) >> 24
+    for _ in range(200):
+        frequencies = rng.integers(1, 60_000, symbols)
+        total, sums = np.float32(0), []
+        for frequency in frequencies:
+            sums.append(total)
+            total = np.float32(total + np.float32(frequency))
+        scale = np.float32(np.float32(2**24 - symbols) / total)
+        k = int(rng.integers(1, symbols))
+        border = int(np.float32(sums[k] * scale)) + k
+        for quantile, expected in ((border, k), (border - 1, k - 1)):
+            point = quantile * share + share // 2
+            words = np.array([point >> 32, point % 2**32], "<u4")
+            decoder = Decoder(words.tobytes().rstrip(b"\0"))
+            assert decoder.symbols(frequencies[None], None)[0] == expected
 
 
 def test_bits_are_counted_by_label():

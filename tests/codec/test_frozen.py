@@ -1,5 +1,6 @@
 """Files written once must decode for ever. They are never written anew: a missing file is a failure."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 import splatcodec
 from splatcodec.compress import adaptive
 from splatcodec.container import pack, unpack
-from splatcodec.encoder import half_to_bytes
+from splatcodec.profiles import half_to_bytes
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -31,6 +32,12 @@ def test_frozen_symbols_are_still_coded_alike(name):
     data = (DATA / f"{name}.gsi").read_bytes()
     header, chunks = unpack(data, name)
     assert pack(header, adaptive.encode(adaptive.read(header, chunks, name))) == data
+
+
+def test_the_tables_are_those_of_the_specification():
+    data = b"".join(adaptive.trained()[name].astype("<u2").tobytes() for name in adaptive.SHAPES)
+    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
+    assert hashlib.sha256(data).hexdigest() in text
 
 
 def test_first_bytes_are_those_of_the_specification():

@@ -5,7 +5,7 @@ import pytest
 
 import splatcodec
 from splatcodec import GsiError, Splats
-from splatcodec.encoder import half_to_bytes
+from splatcodec.profiles import half_to_bytes
 
 
 def random_splats(count: int = 500, height: int = 3000, width: int = 4000, channels: int = 3) -> Splats:

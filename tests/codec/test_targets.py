@@ -52,6 +52,46 @@ def test_what_cannot_be_met_is_said(photo):
         splatcodec.encode(photo, target_psnr=70, effort=1, n_gaussians=10)
 
 
+def test_the_smallest_file_is_tried_before_anything_else():
+    flat = np.full((32, 32), 200, np.uint8)
+    for options in ({"target_bpp": 0.005}, {"target_size": 1}):
+        with pytest.raises(TargetError, match=r"bytes cannot be met: 2\d bytes can"):
+            splatcodec.encode(flat, effort=9, **options)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (24, 24)])
+def test_pictures_that_come_out_perfectly(shape):
+    black = np.zeros(shape, np.uint8)
+    data = splatcodec.encode(black, target_psnr=40, effort=1)
+    assert not splatcodec.decode(data).any()
+
+
+def test_no_fit_follows_once_the_user_has_had_enough(photo):
+    states = []
+
+    def stop(state):
+        states.append(state)
+        return state.step == 30
+
+    splatcodec.encode(photo, target_psnr=33, effort=2, callback=stop)
+    assert len(states) == 30
+
+
+def test_a_limit_on_time_holds_for_all_fits(photo):
+    states = []
+    splatcodec.encode(photo, target_size=4000, effort=9, max_seconds=1, callback=states.append)
+    starts = [k for k, state in enumerate(states) if state.step == 1]
+    ends = [states[k - 1].seconds for k in (*starts[1:], len(states))]
+    assert sum(ends) < 1.5
+
+
+def test_a_psnr_that_others_than_the_squared_error_decide_is_refused(photo):
+    with pytest.raises(ValueError, match="loss l2"):
+        splatcodec.encode(photo, target_psnr=30, loss="l1", effort=1)
+    with pytest.raises(ValueError, match="at most 100"):
+        splatcodec.encode(photo, target_psnr=4000)
+
+
 def test_a_simple_picture_takes_less_than_it_may():
     flat = np.full((60, 80, 3), 99, np.uint8)
     data = splatcodec.encode(flat, target_size=5000, effort=1)
