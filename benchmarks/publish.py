@@ -19,7 +19,8 @@ from splatcodec.rd.plots import plot_curves
 from splatcodec.rd.tables import POINTS, points
 
 ROOT = Path(__file__).parent.parent
-OWN = "gsi-half"
+OWN = "gsi-adaptive"
+"""The profile that is compared with everything else."""
 TITLES = {"jpeg": "JPEG", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF", "jpegxl": "JPEG XL"}
 RANGE = (0.1, 0.5)
 """Rates of the opponent, in bpp, at which BD-rates are compared."""
@@ -86,7 +87,7 @@ def fit() -> str:
     mean = report["mean"]
     return (
         f"Kodak's 24 pictures at 2000 Gaussians, default effort: {mean['psnr_file']:.2f} dB on average, decoded from\n"
-        f"files of {mean['bytes'] / 1000:.0f} kB, {mean['seconds']:.1f} s a picture on two cores "
+        f"half-precision files of {mean['bytes'] / 1000:.0f} kB, {mean['seconds']:.1f} s a picture on two cores "
         f"([results]({link('fitting-n2000-e5')}),\n`python benchmarks/fitting.py KODAK -n 2000 -e 5`).\n"
     )
 
@@ -123,20 +124,22 @@ def kernels() -> str:
 
 def rd_summary() -> str:
     results = Results.from_json(newest("rd-kodak"))
-    opponents = [codec for codec in results.codecs if codec != OWN]
-    rates = [str(results.bd_rate(codec, "psnr", RANGE)[OWN]) for codec in opponents]
-    return (
-        f"| BD-rate against | {' | '.join(TITLES[codec] for codec in opponents)} |\n"
-        f"|---|{'---|' * len(opponents)}\n"
-        f"| `{OWN}` | {' | '.join(rates)} |\n"
-    )
+    opponents = [codec for codec in results.codecs if codec in TITLES]
+    lines = [
+        f"| BD-rate against | {' | '.join(TITLES[codec] for codec in opponents)} |",
+        f"|---|{'---|' * len(opponents)}",
+    ]
+    for own in sorted(set(results.codecs) - set(opponents)):
+        rates = [str(results.bd_rate(codec, "psnr", RANGE)[own]) for codec in opponents]
+        lines.append(f"| `{own}` | {' | '.join(rates)} |")
+    return "\n".join(lines) + "\n"
 
 
 def rd_rates() -> str:
     results = Results.from_json(newest("rd-kodak"))
     lines = ["| against | by PSNR | by luma PSNR | by SSIM | by MS-SSIM |", "|---|---|---|---|---|"]
     for codec in results.codecs:
-        if codec != OWN:
+        if codec in TITLES:
             rates = " | ".join(str(results.bd_rate(codec, metric, RANGE)[OWN]) for metric in METRICS)
             lines.append(f"| {TITLES[codec]} | {rates} |")
     return "\n".join(lines) + "\n"

@@ -23,7 +23,7 @@ Pixels = NDArray[np.uint8]
 Knob = Literal["n_gaussians", "quality"]
 
 _SETTINGS: dict[Knob, tuple[tuple[float, ...], tuple[float, float]]] = {
-    "quality": ((5, 25, 45, 60, 75), (0, 100)),
+    "quality": ((5, 25, 45, 65), (0, 100)),
     "n_gaussians": ((250, 500, 1000, 2000, 4000), (20, 100_000)),
 }
 """What our own codec measures, and its bounds, by knob."""
