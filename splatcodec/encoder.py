@@ -113,13 +113,7 @@ def fit(
     *,
     quality: float | None = None,
     n_gaussians: int | None = None,
-    effort: int = DEFAULT_EFFORT,
-    loss: str = "l2",
-    weights: "ImageLike | None" = None,
-    max_seconds: float | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    callback: "Callable[[FitState], bool | None] | None" = None,
+    **options: Unpack[FitOptions],
 ) -> Splats:
     """Fit Gaussians to a picture, without any quantisation.
 
@@ -127,15 +121,16 @@ def fit(
         image: as in `encode`.
         quality: as in `encode`; decides how many Gaussians are worth their bits, unless `n_gaussians` is given.
         n_gaussians: number of Gaussians at most.
-        effort: 1 (quick) to 9 (thorough).
-        loss: "l2", the squared error; "l1", the absolute error; or a mix with SSIM: "l1+ssim:0.2" is 0.8 times the
-            absolute error plus 0.2 times (1 - SSIM). All but "l2" without weights take several times as long.
+        effort: 1 (quick) to 9 (thorough); 5 by default.
+        loss: "l2", the squared error, unless another is named; "l1", the absolute error; or a mix with SSIM:
+            "l1+ssim:0.2" is 0.8 times the absolute error plus 0.2 times (1 - SSIM). All but "l2" without weights take
+            several times as long.
         weights: how much each pixel counts: an image of the same size, such as a mask; its mean over channels.
         max_seconds: time for the optimisation, at a loss of quality if the effort would take longer. Compiling the
             kernels, once after installation, does not count, and a step that is under way is finished. The outcome
             then depends on the machine.
-        seed: equal inputs, options and seeds give equal results on one device.
-        device: "cpu", "cuda" or "auto", which takes the best there is.
+        seed: equal inputs, options and seeds give equal results on one device; 0 by default.
+        device: "cpu", "cuda" or "auto", the default, which takes the best there is.
         callback: called with a `FitState` after every step; where it returns True, the fit ends with what there is.
 
     Returns:
@@ -144,17 +139,7 @@ def fit(
     Raises:
         ImageError, OSError, ValueError: as in `encode`.
     """
-    task = _task(
-        image,
-        n_gaussians,
-        effort=effort,
-        loss=loss,
-        weights=weights,
-        max_seconds=max_seconds,
-        seed=seed,
-        device=device,
-        callback=callback,
-    )
+    task = _task(image, n_gaussians, **options)
     return _fit(task, None if quality is None else Goal("quality", quality), n_gaussians)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from . import container
 from .compress import adaptive, half, vq
 from .compress.quantizer import quantize
-from .compress.refiner import Refiner
 from .goals import price
 from .splats import Splats
 
@@ -29,10 +28,21 @@ class Encoding:
 
 
 def finish(task: "Task", splats: Splats, step: int, profile: str) -> Encoding:
-    """Prune fitted Gaussians, and write them in a profile, at a step."""
+    """Prune fitted Gaussians, and write them in a profile, as close to the picture as the step allows.
+
+    Raises:
+        GsiError: they do not fit the format.
+    """
     kept = task.prune(splats, price(step))
-    data = to_bytes(kept, profile, step, task.refiner)
-    return Encoding(data, len(splats), container.unpack(data, "")[0].n_gaussians)
+    if profile == "half":
+        chunks, count = half.encode(kept), len(kept)
+    elif profile == "vq":
+        coded = vq.quantize(kept, task.refiner)
+        chunks, count = vq.encode(coded), len(coded)
+    else:
+        quantized = quantize(kept, step, task.refiner)
+        chunks, count = adaptive.encode(quantized), len(quantized.symbols)
+    return Encoding(_pack(kept, profile, count, chunks), len(splats), count)
 
 
 def smallest(task: "Task", profile: str) -> Encoding:
@@ -43,24 +53,15 @@ def smallest(task: "Task", profile: str) -> Encoding:
     return finish(task, nothing, 0, profile)
 
 
-def to_bytes(splats: Splats, profile: str, step: int, refiner: Refiner) -> bytes:
-    """The .gsi file of Gaussians in any profile, as close to a picture as the step allows.
+def half_to_bytes(splats: Splats) -> bytes:
+    """The .gsi file of the given Gaussians in the `half` profile.
 
     Raises:
         GsiError: they do not fit the format.
     """
-    if profile == "half":
-        return half_to_bytes(splats)
-    if profile == "vq":
-        coded = vq.quantize(splats, refiner)
-        chunks, count = vq.encode(coded), len(coded)
-    else:
-        quantized = quantize(splats, step, refiner)
-        chunks, count = adaptive.encode(quantized), len(quantized.symbols)
-    return container.pack(container.Header(profile, splats.channels, splats.width, splats.height, count), chunks)
+    return _pack(splats, "half", len(splats), half.encode(splats))
 
 
-def half_to_bytes(splats: Splats) -> bytes:
-    """The .gsi file of the given Gaussians in the `half` profile, as `to_bytes`."""
-    header = container.Header("half", splats.channels, splats.width, splats.height, len(splats))
-    return container.pack(header, half.encode(splats))
+def _pack(splats: Splats, profile: str, count: int, chunks: list[container.Chunk]) -> bytes:
+    header = container.Header(profile, splats.channels, splats.width, splats.height, count)
+    return container.pack(header, chunks)

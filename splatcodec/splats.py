@@ -1,11 +1,15 @@
 """Splats: a picture as 2D Gaussians, the one data structure that travels through the codec."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splatkernels.geometry import Viewport, check_gaussians, covariances
+
+if TYPE_CHECKING:
+    from splatkernels.adam import Gaussians
 
 _ZOOM_LIMITS = (1e-6, 1e6)
 
@@ -50,8 +54,13 @@ class Splats:
 
     def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> "Splats":
         """The Gaussians of the given rows, on the same canvas."""
-        means, scales, rotations, colors = (p[index] for p in (self.means, self.scales, self.rotations, self.colors))
+        means, scales, rotations, colors = (part[index] for part in self.gaussians)
         return Splats(means, scales, rotations, colors, self.height, self.width)
+
+    @property
+    def gaussians(self) -> "Gaussians":
+        """Means, scales, rotations and colors."""
+        return self.means, self.scales, self.rotations, self.colors
 
     @property
     def channels(self) -> int:
@@ -131,7 +140,7 @@ class Splats:
             region = (x, y * stretch, region_width, region_height * stretch)
             return self._stretched(stretch).render(height, width, region=region)
         viewport = Viewport(x, y, zoom)
-        return render(self.means, self.scales, self.rotations, self.colors, height, width, viewport)
+        return render(*self.gaussians, height, width, viewport)
 
     def _stretched(self, factor: float) -> "Splats":
         """The picture with its height multiplied by `factor`."""

@@ -99,22 +99,22 @@ class Decoder(Coder):
             raise ValueError("bytes follow the coded symbols")
 
     def symbols(self, frequencies: Integers, values: Integers | None) -> Integers:
-        if not len(frequencies):
-            return np.zeros(0, np.int64)
-        try:
-            return self._coder.decode(_models()[0], _rows(frequencies)).astype(np.int64)
-        except AssertionError as error:
-            raise ValueError("the coded symbols are damaged") from error
+        return self._decode(_models()[0], _rows(frequencies))
 
     def uniform(self, sizes: Integers, values: Integers | None) -> Integers:
         decoded = np.zeros(len(sizes), np.int64)
         free = sizes > 1
-        if free.any():
-            try:
-                decoded[free] = self._coder.decode(_models()[1], sizes[free].astype(np.int32))
-            except AssertionError as error:
-                raise ValueError("the coded symbols are damaged") from error
+        decoded[free] = self._decode(_models()[1], sizes[free].astype(np.int32))
         return decoded
+
+    def _decode(self, model: Any, parameters: NDArray[Any]) -> Integers:
+        """One symbol for each row of the parameters of a family of models."""
+        if not len(parameters):
+            return np.zeros(0, np.int64)
+        try:
+            return self._coder.decode(model, parameters).astype(np.int64)
+        except AssertionError as error:
+            raise ValueError("the coded symbols are damaged") from error
 
 
 class Meter(Coder):

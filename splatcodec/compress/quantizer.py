@@ -54,19 +54,18 @@ def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
         gaussians, rotation_symbols = _round_rotations(gaussians, scale_symbols, classes)
         gaussians = refiner.refine(gaussians, "means", "colors")
 
+    rounded = _round_colors(lattice.to_basis(gaussians[3]) / lattice.color_steps(gaussians[1], d), classes)
     order = np.argsort(tree.paths(tree.clip(gaussians[0])), kind="stable")
+    symbols = Symbols(classes, rounded, scale_symbols, rotation_symbols).take(order)
     means, scales, rotations, colors = (part[order] for part in gaussians)
-    classes = classes[order]
-    steps = lattice.color_steps(scales, d)
-    rounded = _round_colors(lattice.to_basis(colors) / steps, classes)
-    symbols = Symbols(classes, rounded, scale_symbols[order], rotation_symbols[order])
     places = adaptive.round_means(Quantized(step, symbols, tree.clip(means), canvas)).means
     geometry = places.astype(np.float32), scales, rotations
     colors = refiner.refine((*geometry, colors), "colors")[3]
 
+    classes, steps = symbols.classes, lattice.color_steps(scales, d)
     rounded = _round_colors(lattice.to_basis(colors) / steps, classes)
     rng = np.random.default_rng(0)
-    for _ in range(_FLIP_ROUNDS):
+    for _ in range(_FLIP_ROUNDS if len(rounded) else 0):
         values = lattice.from_basis(rounded * steps).astype(np.float32)
         gradients = refiner.color_gradients((*geometry, values))
         if gradients is None:

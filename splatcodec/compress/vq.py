@@ -61,7 +61,7 @@ class Coded:
 def quantize(splats: Splats, refiner: Refiner) -> Coded:
     """Find codebooks for Gaussians, with as little error as possible."""
     count, channels = splats.colors.shape
-    gaussians = splats.means, splats.scales, splats.rotations, splats.colors
+    gaussians = splats.gaussians
     shapes = _cluster(_to_log(splats.scales, splats.rotations), _size(count, _GAUSSIANS_PER_SHAPE, _MOST_SHAPES))
     for round_ in range(_ROUNDS):
         if round_:
@@ -72,8 +72,7 @@ def quantize(splats: Splats, refiner: Refiner) -> Coded:
         means, _, _, colors = gaussians
         gaussians = refiner.refine((means, *_from_log(shapes[shape_indices]), colors), "means", "colors")
 
-    coded = Coded(gaussians[0], shapes, shape_indices, [], [], splats.height, splats.width)
-    order, chunks = encode_means(coded.means, splats.width, splats.height)
+    order, chunks = encode_means(gaussians[0], splats.width, splats.height)
     header = Header("vq", channels, splats.width, splats.height, count)
     means = decode_means(header, chunks[0], chunks[1], "")
     geometry = means, *_from_log(shapes[shape_indices[order]])

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
+from .pruning import all_but_least
+
 _BLOCK = 32
 # How the number of Gaussians worth a price goes with the number of DCT coefficients of more energy; a regression over
 # fits of twenty pictures, which is off by a third. It guides the first stage of a fit only.
@@ -42,7 +44,7 @@ class Count:
         return self._count
 
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return _all_but_least(costs, len(costs) - self._count)
+        return all_but_least(costs, len(costs) - self._count)
 
 
 class _Trend:
@@ -88,7 +90,7 @@ class Price:
         return int(min(max(count, 1), self._most))
 
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return (costs > self._price) & _all_but_least(costs, len(costs) - self._most)
+        return (costs > self._price) & all_but_least(costs, len(costs) - self._most)
 
 
 class Distortion:
@@ -116,14 +118,7 @@ class Distortion:
         return self._estimate
 
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return _all_but_least(costs, len(costs) - self._estimate)
-
-
-def _all_but_least(costs: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
-    """False for as many as `count` of the least costs."""
-    kept = np.ones(len(costs), bool)
-    kept[np.argsort(costs, kind="stable")[: max(0, count)]] = False
-    return kept
+        return all_but_least(costs, len(costs) - self._estimate)
 
 
 def _count_coefficients(target: NDArray[np.float32], energy: float) -> int:

@@ -14,7 +14,7 @@ from splatkernels.adam import FrameAdam, Rates
 from ..splats import Splats
 from .budget import Budget
 from .placement import propose
-from .pruning import removal_costs, sample
+from .pruning import all_but_least, removal_costs, sample
 from .schedule import Schedule
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def grow(
         size = np.array([[width, height]], np.float32)
         optimizer.append(size / 2, 0.6 * size, np.zeros(1, np.float32), 1.2 * target.mean(axis=(1, 2))[None])
     else:
-        optimizer.append(start.means, start.scales, start.rotations, start.colors)
+        optimizer.append(*start.gaussians)
     emphasis = None if objective is None else objective.weights
 
     def take() -> Splats:
@@ -143,13 +143,17 @@ def grow(
         progress = max((done + 1) / schedule.steps, seconds / max_seconds if max_seconds else 0.0)
         steps = (done + 1) / progress
         state = FitState(done + 1, schedule.steps, min(progress, 1.0), loss, error, len(optimizer), seconds, take)
-        stop = callback(state) if callback is not None else None
-        if (isinstance(stop, bool | np.bool_) and stop) or progress >= 1:
+        if (callback is not None and asks_to_stop(callback(state))) or progress >= 1:
             break
     _drop_invisible(optimizer)
     if stage < schedule.stages:
         optimizer.keep(budget.keep(_removal_costs(optimizer, emphasis)))
     return take()
+
+
+def asks_to_stop(answer: object) -> bool:
+    """Whether a callback has returned True, and not just something else."""
+    return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
 def make_optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
@@ -195,9 +199,7 @@ def _change(
     """Have as many Gaussians as `wanted`: a share `relocated` of them, those that are missed least, is placed anew."""
     dropped = max(int(relocated * len(optimizer)), len(optimizer) - wanted)
     if dropped > 0:
-        kept = np.ones(len(optimizer), bool)
-        kept[np.argsort(_removal_costs(optimizer, emphasis), kind="stable")[:dropped]] = False
-        optimizer.keep(kept)
+        optimizer.keep(all_but_least(_removal_costs(optimizer, emphasis), dropped))
     if wanted > len(optimizer):
         _place(optimizer, wanted - len(optimizer), emphasis, rng)
 

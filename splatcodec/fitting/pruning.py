@@ -76,6 +76,13 @@ def sample(weights: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray
     return weights[y, x]
 
 
+def all_but_least(costs: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
+    """False for as many as `count` of the least costs [N]."""
+    kept = np.ones(len(costs), bool)
+    kept[np.argsort(costs, kind="stable")[: max(0, count)]] = False
+    return kept
+
+
 @kernel
 def _overlap(means, shapes, i, j):
     """Inner product of two Gaussians over the plane, both of unit energy: 1 if they are equal."""

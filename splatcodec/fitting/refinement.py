@@ -39,16 +39,18 @@ class PictureRefiner:
 
     def refine(self, gaussians: Gaussians, *free: str) -> Gaussians:
         """Gaussians whose attributes in `free` reduce the error, and whose others are the same."""
+        if not len(gaussians[0]):
+            return gaussians
         optimizer = make_optimizer(self._target, self._device)
         optimizer.append(*gaussians)
         rates = Rates(**{name: getattr(_RATES, name) if name in free else 0.0 for name in Rates.__annotations__})
         for k in range(self._steps):
             fallen = 0.5 * (1 + math.cos(math.pi * k / self._steps))
             step(optimizer, self._objective, rates.scaled(_LOWEST_RATE + (1 - _LOWEST_RATE) * fallen))
-        means, scales, rotations, colors = (part.copy() for part in optimizer.gaussians)
-        given = dict(zip(Rates.__annotations__, gaussians, strict=True))
-        refined = {"means": means, "scales": scales, "rotations": rotations, "colors": colors}
-        means, scales, rotations, colors = (refined[name] if name in free else given[name] for name in given)
+        means, scales, rotations, colors = (
+            refined.copy() if name in free else given
+            for name, given, refined in zip(Rates.__annotations__, gaussians, optimizer.gaussians, strict=True)
+        )
         return means, scales, rotations, colors
 
     def color_gradients(self, gaussians: Gaussians) -> NDArray[np.float32] | None:

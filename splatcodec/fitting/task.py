@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from splatkernels import render
-
 from ..splats import Splats
 from .budget import Budget, Count
-from .growth import FitState, grow
-from .pruning import removal_costs
+from .growth import FitState, asks_to_stop, grow
+from .pruning import all_but_least, removal_costs
 from .refinement import PictureRefiner
 from .schedule import Schedule
 
@@ -89,15 +87,13 @@ class Task:
         return splats
 
     def _observe(self, state: FitState) -> bool:
-        stop = self._callback(state) if self._callback is not None else None
-        self.stopped |= isinstance(stop, bool | np.bool_) and bool(stop)
+        if self._callback is not None and asks_to_stop(self._callback(state)):
+            self.stopped = True
         return self.stopped
 
     def squared_error(self, splats: Splats) -> float:
         """Squared error of Gaussians, a sum over samples, each as much as it counts."""
-        _, height, width = self.target.shape
-        image = render(splats.means, splats.scales, splats.rotations, splats.colors, height, width)
-        squares = (image.clip(0, 1) - self.target) ** 2
+        squares = (splats.render().clip(0, 1) - self.target) ** 2
         return float((squares if self._weights is None else squares * self._weights).sum(dtype=np.float64))
 
     def prune(self, splats: Splats, price: float) -> Splats:
@@ -108,14 +104,12 @@ class Task:
         """The `count` Gaussians that the picture would miss most, refined to make up for the others."""
         if count >= len(splats):
             return splats
-        kept = splats.take(np.sort(np.argsort(-self._removal_costs(splats), kind="stable")[:count]))
-        gaussians = kept.means, kept.scales, kept.rotations, kept.colors
-        means, scales, rotations, colors = self.refiner.refine(gaussians, "means", "scales", "rotations", "colors")
-        return Splats(means, scales, rotations, colors, kept.height, kept.width)
+        kept = splats.take(all_but_least(self._removal_costs(splats), len(splats) - count))
+        gaussians = self.refiner.refine(kept.gaussians, "means", "scales", "rotations", "colors")
+        return Splats(*gaussians, height=kept.height, width=kept.width)
 
     def _removal_costs(self, splats: Splats) -> NDArray[np.float64]:
-        gaussians = splats.means, splats.scales, splats.rotations, splats.colors
-        return removal_costs(*gaussians, splats.height, splats.width, self._weights)
+        return removal_costs(*splats.gaussians, splats.height, splats.width, self._weights)
 
     @cached_property
     def refiner(self) -> PictureRefiner:
