@@ -16,8 +16,10 @@ from scipy.ndimage import gaussian_filter
 from skimage import data, transform
 from tqdm import tqdm
 
-from splatcodec.compress import adaptive, positions
-from splatcodec.compress.coder import PRIOR_WEIGHT, Meter
+from splatcodec.compress import adaptive, contexts, lattice, positions
+from splatcodec.compress.adaptive import Quantized
+from splatcodec.compress.coder import PRIOR_WEIGHT, Coder, Meter, Table
+from splatcodec.compress.neighbors import PER_OCTAVE, Surroundings
 from splatcodec.compress.quantizer import quantize
 from splatcodec.fitting.budget import Price
 from splatcodec.fitting.schedule import EFFORTS
@@ -85,16 +87,60 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
 }
 
 
-def occurrences(picture: np.ndarray, quality: float, effort: int) -> dict[str, np.ndarray]:
-    """How often each symbol occurs in each context of each table, in one file."""
+def encoded(picture: np.ndarray, quality: float, effort: int) -> Quantized:
+    """The Gaussians of one file."""
     step = Goal("quality", quality).step
     planes = load_image(picture)
     task = Task(planes, EFFORTS[effort])
     splats = task.prune(task.grow(Price(planes, price(step), task.most)), price(step))
-    quantized = quantize(splats, step, task.refiner)
-    model = adaptive.Model()
-    model.code(Meter(), quantized)
-    return {name: table.occurrences for name, table in model.tables.items()}
+    return quantize(splats, step, task.refiner)
+
+
+def weights(files: list[Quantized]) -> dict[str, np.ndarray]:
+    """Of the predictions of scales, by ridge regression."""
+    rows: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in contexts.WEIGHTS}
+    for file in files:
+        symbols = file.symbols
+        tree = positions.Tree(file.canvas.width, file.canvas.height)
+        densities = Surroundings(tree.cells(tree.paths(file.means))).densities
+        units = lattice.scale_units(symbols.scales, symbols.classes)
+        own = np.eye(contexts.SCALE_CLASSES)[np.minimum(symbols.classes, contexts.SCALE_CLASSES - 1)]
+        octaves = densities / PER_OCTAVE
+        rows["larger"].append((np.column_stack([own, octaves]), units[:, 0]))
+        larger = units[:, 0] / lattice.OCTAVE
+        rows["smaller"].append((np.column_stack([own, octaves, larger]), units[:, 0] - units[:, 1]))
+    result = {}
+    for name, parts in rows.items():
+        features, values = (np.concatenate(column) for column in zip(*parts, strict=True))
+        solution = np.linalg.solve(features.T @ features + np.eye(features.shape[1]), features.T @ values)
+        # A weight of 1 and an octave are both 1024.
+        result[name] = np.rint(solution).astype(np.int32)
+    return result
+
+
+class Tally(Table):
+    """A table that counts."""
+
+    def __init__(self, prior: np.ndarray) -> None:
+        super().__init__(prior)
+        self.occurrences = np.zeros(prior.shape, np.int64)
+
+    def code(
+        self, coder: Coder, contexts: np.ndarray, values: np.ndarray, multiplicities: np.ndarray | None = None
+    ) -> np.ndarray:
+        np.add.at(self.occurrences, (contexts, values), 1)
+        return super().code(coder, contexts, values, multiplicities)
+
+
+def occurrences(files: list[Quantized], predictions: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """How often each symbol occurs in each context of each table, given the weights of predictions."""
+    given = adaptive.trained() | predictions
+    tallies = {name: Tally(given[name]) for name in adaptive.SHAPES}
+    for file in files:
+        model = adaptive.Model(given)
+        model.tables.update(tallies)
+        model.code(Meter(), file)
+    return {name: tally.occurrences for name, tally in tallies.items()}
 
 
 def probabilities(counts: np.ndarray) -> np.ndarray:
@@ -123,14 +169,15 @@ def main() -> None:
     parser.add_argument("--effort", type=int, default=3, help="of the fits (default: %(default)s)")
     parser.add_argument("out", type=Path, help="file to write; the one in the package is part of the format")
     arguments = parser.parse_args()
-    totals: dict[str, np.ndarray] = {}
+    files = []
     for name, load in tqdm(PICTURES.items()):
         picture = load()
-        for quality in QUALITIES:
-            for table, counts in occurrences(picture, quality, arguments.effort).items():
-                totals[table] = totals.get(table, 0) + counts
+        files += [encoded(picture, quality, arguments.effort) for quality in QUALITIES]
         tqdm.write(name)
-    np.savez_compressed(arguments.out, **{name: frequencies(name, counts) for name, counts in totals.items()})
+    predictions = weights(files)
+    counts = occurrences(files, predictions)
+    tables = {name: frequencies(name, own) for name, own in counts.items()}
+    np.savez_compressed(arguments.out, **tables, **predictions)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ on those already known; last, where in its cell each mean lies, as precisely as 
 `docs/compression.md` explains the choices, `docs/format.md` specifies the bits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from ..container import Chunk, Header, Reader, check_tags, varint
 from ..splats import Splats
-from . import lattice, positions
+from . import contexts, lattice, positions
 from .coder import Coder, Decoder, Encoder, Integers, Meter, Table
 from .lattice import Symbols
+from .neighbors import Surroundings
 
 STEPS_PER_OCTAVE = 32
 _LARGEST_STEP = 4.0
@@ -28,23 +29,19 @@ _MOST_PER_BYTE = 1
 # From so many rotations in each direction on, directions count the same.
 _EVEN = 8
 
-AREAS, COLOR_CLASSES, SCALE_CLASSES = 20, 16, 20
-COLOR_SYMBOLS, SCALE_SYMBOLS, DIRECTIONS, ECCENTRICITIES = 32, 64, 16, 8
-_COLOR_EDGES = np.array([-9, -6, -4, -2, -1, 0, 1, 2, 4, 6, 9])
-_REMAINDERS = 12
-_SIZES = 24
+COLOR_SYMBOLS, SCALE_SYMBOLS = 32, 64
 
 SHAPES = {
     "few": (positions.FEW - 1, positions.CONTEXTS, positions.FEW + 1),
     "many": (positions.CONTEXTS, positions.BINS),
-    "class": (AREAS, lattice.CLASSES),
-    "grey": (COLOR_CLASSES, COLOR_SYMBOLS),
-    "color0": (COLOR_CLASSES, COLOR_SYMBOLS),
-    "color1": (COLOR_CLASSES, len(_COLOR_EDGES) + 1, COLOR_SYMBOLS),
-    "color2": (COLOR_CLASSES, _REMAINDERS, COLOR_SYMBOLS),
-    "scale0": (SCALE_CLASSES, AREAS, SCALE_SYMBOLS),
-    "scale1": (SCALE_CLASSES, _SIZES, SCALE_SYMBOLS),
-    "rotation": (ECCENTRICITIES, DIRECTIONS),
+    "class": (contexts.AREAS, lattice.CLASSES),
+    "grey": (contexts.COLOR_CLASSES, COLOR_SYMBOLS),
+    "color0": (contexts.COLOR_CLASSES, COLOR_SYMBOLS),
+    "color1": (contexts.COLOR_CLASSES, contexts.HUES, contexts.LUMAS, COLOR_SYMBOLS),
+    "color2": (contexts.COLOR_CLASSES, contexts.HUES, contexts.REMAINDERS, COLOR_SYMBOLS),
+    "scale0": (contexts.SCALE_CLASSES, contexts.SIZES, SCALE_SYMBOLS),
+    "scale1": (contexts.SCALE_CLASSES, contexts.SIZES, SCALE_SYMBOLS),
+    "rotation": (contexts.ECCENTRICITIES, contexts.HINTS, contexts.DIRECTIONS),
 }
 """Contexts and symbols of the tables: the last number counts the symbols, the others the values of each context."""
 
@@ -104,115 +101,134 @@ def finest_step(scales: NDArray[np.floating], colors: NDArray[np.floating]) -> i
 
 
 @cache
-def trained() -> dict[str, NDArray[np.uint16]]:
-    """The frequencies [contexts, symbols] that every file begins with, by table; they are part of the format."""
+def trained() -> dict[str, NDArray[np.integer]]:
+    """What every file begins with: the frequencies [contexts, symbols] of tables, and the weights of predictions.
+
+    They are part of the format.
+    """
     with resources.as_file(resources.files(__package__) / "priors.npz") as path, np.load(path) as arrays:
-        return {name: arrays[name].reshape(-1, shape[-1]) for name, shape in SHAPES.items()}
+        tables = {name: arrays[name].reshape(-1, shape[-1]) for name, shape in SHAPES.items()}
+        return tables | {name: arrays[name] for name in contexts.WEIGHTS}
 
 
 class Model:
-    """The probabilities of symbols, as they are before the first one of a file."""
+    """The probabilities of symbols, as they are before the first one of a file.
 
-    def __init__(self) -> None:
-        self.tables = {name: Table(prior) for name, prior in trained().items()}
+    Args:
+        given: as `trained` returns it.
+    """
 
-    def code(self, coder: Coder, given: Quantized) -> Quantized:
-        """Pass Gaussians, in the order of the tree, through a coder; their means are rounded on the way."""
-        return self._code(coder, given.step, len(given.symbols), given.canvas, given)
+    def __init__(self, given: dict[str, NDArray[np.integer]] | None = None) -> None:
+        given = given or trained()
+        self.tables = {name: Table(given[name]) for name in SHAPES}
+        self._weights = {name: given[name].astype(np.int64) for name in contexts.WEIGHTS}
 
     def decode(self, coder: Coder, step: int, count: int, canvas: Canvas) -> Quantized:
         """The `count` Gaussians that a decoder reads."""
-        return self._code(coder, step, count, canvas, None)
+        numbers, pairs = np.zeros(count, np.int64), np.zeros((count, 2), np.int64)
+        blank = Symbols(numbers, np.zeros((count, canvas.channels), np.int64), pairs, numbers)
+        return self.code(coder, Quantized(step, blank, pairs.astype(float), canvas))
 
-    def _code(self, coder: Coder, step: int, count: int, canvas: Canvas, given: Quantized | None) -> Quantized:
-        tree = positions.Tree(canvas.width, canvas.height)
-        known = None if given is None else given.symbols
+    def code(self, coder: Coder, given: Quantized) -> Quantized:
+        """Pass Gaussians, in the order of the tree, through a coder; the outcome is what has passed.
+
+        Their means must be among those that can be stored.
+        """
+        tree = positions.Tree(given.canvas.width, given.canvas.height)
+        known = given.symbols
         coder.label = "means"
-        paths = None if given is None else tree.paths(given.means)
-        cells = tree.code(coder, self.tables["few"], self.tables["many"], count, paths)
-        areas = np.minimum(cells.sides.sum(axis=1), AREAS - 1)
+        cells = tree.code(coder, self.tables["few"], self.tables["many"], len(known), tree.paths(given.means))
+        surroundings = Surroundings(cells)
         coder.label = "classes"
-        classes = self.tables["class"].code(coder, areas, None if known is None else known.classes)
+        classes = self.tables["class"].code(coder, contexts.areas(cells), known.classes)
         coder.label = "colors"
-        colors = self._colors(coder, classes, canvas.channels, None if known is None else known.colors)
+        colors = self._colors(coder, surroundings, classes, known.colors)
         coder.label = "scales"
-        scales = self._scales(coder, classes, areas, None if known is None else known.scales)
+        scales = self._scales(coder, surroundings, classes, known.scales)
         coder.label = "rotations"
-        rotations = self._rotations(coder, classes, scales, None if known is None else known.rotations)
+        rotations = self._rotations(coder, surroundings, classes, scales, known.rotations)
         symbols = Symbols(classes, colors, scales, rotations)
         coder.label = "means"
         counts = lattice.mean_counts(symbols, cells.sides)
-        sides = np.exp2(cells.sides)
-        places = None if given is None else np.floor((given.means - cells.corners) / sides * counts).astype(np.int64)
-        columns = [coder.uniform(counts[:, k], None if places is None else places[:, k]) for k in (0, 1)]
-        means = cells.corners + (np.stack(columns, axis=1) + 0.5) / counts * sides
-        return Quantized(step, symbols, means.astype(np.float64), canvas)
+        places = lattice.places(given.means, cells, counts)
+        places = np.stack([coder.uniform(counts[:, axis], places[:, axis]) for axis in (0, 1)], axis=1)
+        return Quantized(given.step, symbols, lattice.mean_values(places, cells, counts), given.canvas)
 
-    def _colors(self, coder: Coder, classes: Integers, channels: int, known: Integers | None) -> Integers:
+    def _colors(self, coder: Coder, surroundings: Surroundings, classes: Integers, known: Integers) -> Integers:
         """Pass colours, channel after channel."""
-        shifts = color_shifts(classes)
-        colors = np.zeros((len(classes), channels), np.int64)
-        for channel in range(channels):
-            table, contexts = color_contexts(classes, colors, channel)
-            colors[:, channel] = self._shifted(
-                coder, table, contexts, shifts, COLOR_SYMBOLS // 2, None if known is None else known[:, channel]
-            )
+        shifts = contexts.color_shifts(classes)
+        colors = np.zeros_like(known)
+        for near in surroundings.passes:
+            model = contexts.Colors(near, classes, colors)
+            for channel in range(known.shape[1]):
+                table, rows = model.channel(colors[near.rows, :channel])
+                given = known[near.rows, channel]
+                own = self._shifted(coder, table, rows, shifts[near.rows], COLOR_SYMBOLS // 2, given)
+                colors[near.rows, channel] = own
         return colors
 
-    def _scales(self, coder: Coder, classes: Integers, areas: Integers, known: Integers | None) -> Integers:
+    def _scales(self, coder: Coder, surroundings: Surroundings, classes: Integers, known: Integers) -> Integers:
         """Pass the larger scales, and by how much the others are smaller."""
-        shifts = scale_shifts(classes)
-        rows = np.minimum(classes, SCALE_CLASSES - 1)
-        first = self._shifted(coder, "scale0", rows * AREAS + areas, shifts, 0, None if known is None else known[:, 0])
-        sizes = np.minimum(lattice.scale_units(first[:, None], classes)[:, 0] * 2 // lattice.OCTAVE, _SIZES - 1)
-        below = self._shifted(
-            coder, "scale1", rows * _SIZES + sizes, shifts, 0, None if known is None else known[:, 0] - known[:, 1]
-        )
+        steps = lattice.scale_steps()[classes]
+        base = contexts.larger_base(self._weights["larger"], classes, surroundings.densities)
+        first = self._predicted(coder, "scale0", contexts.larger_scales, surroundings, classes, base, known[:, 0])
+        base = contexts.smaller_base(self._weights["smaller"], classes, surroundings.densities, first * steps)
+        below = known[:, 0] - known[:, 1]
+        below = self._predicted(coder, "scale1", contexts.smaller_scales, surroundings, classes, base, below)
         if (below > first).any() or (first > lattice.largest_scales(classes)).any():
             raise ValueError("a scale is out of range")
         return np.stack([first, first - below], axis=1)
 
-    def _rotations(self, coder: Coder, classes: Integers, scales: Integers, known: Integers | None) -> Integers:
+    def _predicted(
+        self,
+        coder: Coder,
+        table: str,
+        context: Callable[[Integers, Integers], Integers],
+        surroundings: Surroundings,
+        classes: Integers,
+        base: Integers,
+        known: Integers,
+    ) -> Integers:
+        """Pass multiples of the steps of scales, about `base` units and as much more as with neighbours."""
+        shifts, steps = scale_shifts(classes), lattice.scale_steps()[classes]
+        symbols, surplus = np.zeros_like(known), np.zeros_like(known)
+        for near in surroundings.passes:
+            rows = near.rows
+            predicted = base[rows] + near.means(surplus)
+            symbols[rows] = self._shifted(coder, table, context(classes[rows], predicted), shifts[rows], 0, known[rows])
+            surplus[rows] = symbols[rows] * steps[rows] - base[rows]
+        return symbols
+
+    def _rotations(
+        self, coder: Coder, surroundings: Surroundings, classes: Integers, scales: Integers, known: Integers
+    ) -> Integers:
         """Pass one of 16 directions, and the place within it."""
         units = lattice.scale_units(scales, classes)
         counts = lattice.rotation_counts(units, classes)
-        rows = np.minimum((units[:, 0] - units[:, 1]) * 2 // lattice.OCTAVE, ECCENTRICITIES - 1)
-        edges = -(-np.arange(DIRECTIONS + 1) * counts[:, None] // DIRECTIONS)
+        model = contexts.Directions(classes, units, counts)
+        edges = -(-np.arange(contexts.DIRECTIONS + 1) * counts[:, None] // contexts.DIRECTIONS)
         shares = np.diff(edges, axis=1)
         # Many rotations are spread evenly enough.
-        shares[counts >= _EVEN * DIRECTIONS] = 1
-        free = counts > 1
-        directions = np.zeros(len(counts), np.int64)
-        given = None if known is None else (known * DIRECTIONS // counts)[free]
-        directions[free] = self.tables["rotation"].code(coder, rows[free], given, shares[free])
-        low = np.take_along_axis(edges, directions[:, None], axis=1)[:, 0]
-        high = np.take_along_axis(edges, directions[:, None] + 1, axis=1)[:, 0]
-        if (high <= low)[free].any():
-            raise ValueError("a rotation falls between two values")
-        return low + coder.uniform(np.maximum(high - low, 1), None if known is None else known - low)
+        shares[counts >= _EVEN * contexts.DIRECTIONS] = 1
+        rotations = np.zeros_like(known)
+        for near in surroundings.passes:
+            chosen = counts[near.rows] > 1
+            rows = near.rows[chosen]
+            given = known[rows] * contexts.DIRECTIONS // counts[rows]
+            hints = model.contexts(near, rotations)[chosen]
+            directions = self.tables["rotation"].code(coder, hints, given, shares[rows])
+            low, high = edges[rows, directions], edges[rows, directions + 1]
+            if (high <= low).any():
+                raise ValueError("a rotation falls between two values")
+            rotations[rows] = low + coder.uniform(high - low, known[rows] - low)
+        return rotations
 
     def _shifted(
-        self, coder: Coder, table: str, contexts: Integers, shifts: Integers, offset: int, known: Integers | None
+        self, coder: Coder, table: str, rows: Integers, shifts: Integers, offset: int, known: Integers
     ) -> Integers:
         """Pass numbers: the lowest bits as they are, the others by a table, where symbol 0 stands for -offset."""
-        high = None if known is None else (known >> shifts) + offset
-        high = self.tables[table].code(coder, contexts, high) - offset
-        low = coder.uniform(1 << shifts, None if known is None else known & (1 << shifts) - 1)
-        return (high << shifts) + low
-
-
-def color_contexts(classes: Integers, colors: Integers, channel: int) -> tuple[str, Integers]:
-    """Table and contexts [N] of a channel of colours, of which those before it are known and the others are ignored."""
-    rows = np.where(classes < COLOR_CLASSES - 2, classes, COLOR_CLASSES - 2 + classes % 2)
-    if colors.shape[1] == 1:
-        return "grey", rows
-    if channel == 0:
-        return "color0", rows
-    if channel == 1:
-        bins = np.searchsorted(_COLOR_EDGES, colors[:, 0] >> color_shifts(classes), "right")
-        return "color1", rows * (len(_COLOR_EDGES) + 1) + bins
-    left = np.maximum((3 << classes >> 1) - (colors[:, :2] ** 2).sum(axis=1), 0)
-    return "color2", rows * _REMAINDERS + np.minimum(left * 8 >> classes, _REMAINDERS - 1)
+        high = self.tables[table].code(coder, rows, (known >> shifts) + offset) - offset
+        return (high << shifts) + coder.uniform(1 << shifts, known & (1 << shifts) - 1)
 
 
 @cache
@@ -222,21 +238,28 @@ def _costs(table: str) -> NDArray[np.float64]:
     return np.log2(prior.sum(axis=1, keepdims=True) / prior)
 
 
-def color_bits(classes: Integers, colors: Integers) -> NDArray[np.float64]:
-    """Bits [N] that colours [N, C] take about, infinite where they cannot be stored."""
-    bits = np.zeros(len(colors))
-    shifts = color_shifts(classes)
-    for channel in range(colors.shape[1]):
-        table, contexts = color_contexts(classes, colors, channel)
-        symbol = (colors[:, channel] >> shifts) + COLOR_SYMBOLS // 2
-        valid = (symbol >= 0) & (symbol < COLOR_SYMBOLS)
-        bits += np.where(valid, _costs(table)[contexts, np.clip(symbol, 0, COLOR_SYMBOLS - 1)], np.inf)
-    return bits
+class ColorRates:
+    """About how many bits colours take.
 
+    Args:
+        surroundings: of N Gaussians.
+        classes: [N].
+        colors: [N, C], what neighbours are taken to have.
+    """
 
-def color_shifts(classes: Integers) -> Integers:
-    """Lowest bits [N] of colours that have no table."""
-    return np.maximum(0, (classes >> 1) - 3)
+    def __init__(self, surroundings: Surroundings, classes: Integers, colors: Integers) -> None:
+        self._model = contexts.Colors(surroundings.all, classes, colors)
+        self._shifts = contexts.color_shifts(classes)
+
+    def bits(self, colors: Integers) -> NDArray[np.float64]:
+        """Bits [N] of colours [N, C], infinite where they cannot be stored."""
+        bits = np.zeros(len(colors))
+        for channel in range(colors.shape[1]):
+            table, rows = self._model.channel(colors[:, :channel])
+            symbol = (colors[:, channel] >> self._shifts) + COLOR_SYMBOLS // 2
+            valid = (symbol >= 0) & (symbol < COLOR_SYMBOLS)
+            bits += np.where(valid, _costs(table)[rows, np.clip(symbol, 0, COLOR_SYMBOLS - 1)], np.inf)
+        return bits
 
 
 @cache
@@ -247,11 +270,6 @@ def _scale_shifts() -> Integers:
 def scale_shifts(classes: Integers) -> Integers:
     """Lowest bits [N] of scales that have no table."""
     return _scale_shifts()[classes]
-
-
-def round_means(quantized: Quantized) -> Quantized:
-    """The same Gaussians with the nearest means that can be stored."""
-    return Model().code(Meter(), quantized)
 
 
 def measure(quantized: Quantized) -> dict[str, float]:

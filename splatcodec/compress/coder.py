@@ -1,7 +1,8 @@
 """Entropy coding: symbols to bits under given frequencies, and back.
 
 A model of the symbols is written once, as code that passes every symbol through a coder. What the coder is decides
-what happens: an `Encoder` writes the symbols it is given, a `Decoder` reads them, a `Meter` adds up their information.
+what happens: an `Encoder` writes the symbols it is given, a `Decoder` ignores them and reads those of a file, a `Meter`
+adds up their information.
 """
 
 from abc import ABC, abstractmethod
@@ -31,11 +32,11 @@ class Coder(ABC):
     """What the symbols describe at present."""
 
     @abstractmethod
-    def symbols(self, frequencies: Integers, values: Integers | None) -> Integers:
+    def symbols(self, frequencies: Integers, values: Integers) -> Integers:
         """Pass one symbol per row: symbol k of row i has the probability frequencies[i, k] / sum(frequencies[i])."""
 
     @abstractmethod
-    def uniform(self, sizes: Integers, values: Integers | None) -> Integers:
+    def uniform(self, sizes: Integers, values: Integers) -> Integers:
         """Pass one symbol per row, each of 0, 1, ... sizes[i] - 1 equally likely; sizes are 1 to 2^24."""
 
 
@@ -61,14 +62,12 @@ class Encoder(Coder):
 
         self._coder = stream.queue.RangeEncoder()
 
-    def symbols(self, frequencies: Integers, values: Integers | None) -> Integers:
-        assert values is not None
+    def symbols(self, frequencies: Integers, values: Integers) -> Integers:
         if len(values):
             self._coder.encode(values.astype(np.int32), _models()[0], _rows(frequencies))
         return values
 
-    def uniform(self, sizes: Integers, values: Integers | None) -> Integers:
-        assert values is not None
+    def uniform(self, sizes: Integers, values: Integers) -> Integers:
         free = sizes > 1
         if free.any():
             self._coder.encode(values[free].astype(np.int32), _models()[1], sizes[free].astype(np.int32))
@@ -98,10 +97,10 @@ class Decoder(Coder):
         if not self._coder.maybe_exhausted():
             raise ValueError("bytes follow the coded symbols")
 
-    def symbols(self, frequencies: Integers, values: Integers | None) -> Integers:
+    def symbols(self, frequencies: Integers, values: Integers) -> Integers:
         return self._decode(_models()[0], _rows(frequencies))
 
-    def uniform(self, sizes: Integers, values: Integers | None) -> Integers:
+    def uniform(self, sizes: Integers, values: Integers) -> Integers:
         decoded = np.zeros(len(sizes), np.int64)
         free = sizes > 1
         decoded[free] = self._decode(_models()[1], sizes[free].astype(np.int32))
@@ -123,14 +122,12 @@ class Meter(Coder):
     def __init__(self) -> None:
         self.bits: defaultdict[str, float] = defaultdict(float)
 
-    def symbols(self, frequencies: Integers, values: Integers | None) -> Integers:
-        assert values is not None
+    def symbols(self, frequencies: Integers, values: Integers) -> Integers:
         own = np.take_along_axis(frequencies, values[:, None], axis=1)[:, 0]
         self.bits[self.label] += float(np.log2(frequencies.sum(axis=1) / own).sum())
         return values
 
-    def uniform(self, sizes: Integers, values: Integers | None) -> Integers:
-        assert values is not None
+    def uniform(self, sizes: Integers, values: Integers) -> Integers:
         self.bits[self.label] += float(np.log2(sizes).sum())
         return values
 
@@ -144,11 +141,10 @@ class Table:
 
     def __init__(self, prior: NDArray[np.integer]) -> None:
         self._counts = prior.astype(np.int64)
-        self.occurrences = np.zeros_like(self._counts)
-        """How often each symbol has occurred in each context [contexts, K]."""
+        self._sums = self._counts.sum(axis=1)
 
     def code(
-        self, coder: Coder, contexts: Integers, values: Integers | None, multiplicities: Integers | None = None
+        self, coder: Coder, contexts: Integers, values: Integers, multiplicities: Integers | None = None
     ) -> Integers:
         """Pass one symbol for each context, in blocks: frequencies change between blocks only.
 
@@ -159,14 +155,16 @@ class Table:
         parts, start, size = [], 0, _SMALLEST_BLOCK
         while start < len(contexts):
             block = slice(start, start + size)
-            frequencies = self._counts[contexts[block]]
+            rows = contexts[block]
+            frequencies = self._counts[rows]
             if multiplicities is not None:
                 frequencies = frequencies * multiplicities[block]
-            coded = coder.symbols(frequencies, None if values is None else values[block])
-            np.add.at(self.occurrences, (contexts[block], coded), 1)
-            np.add.at(self._counts, (contexts[block], coded), _INCREMENT)
-            heavy = self._counts.sum(axis=1) > _HIGHEST_SUM
+            coded = coder.symbols(frequencies, values[block])
+            np.add.at(self._counts, (rows, coded), _INCREMENT)
+            np.add.at(self._sums, rows, _INCREMENT)
+            heavy = rows[self._sums[rows] > _HIGHEST_SUM]
             self._counts[heavy] = (self._counts[heavy] + 1) // 2
+            self._sums[heavy] = self._counts[heavy].sum(axis=1)
             parts.append(coded)
             start, size = start + size, min(2 * size, _LARGEST_BLOCK)
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)

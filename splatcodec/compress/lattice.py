@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .coder import Integers
+from .positions import Cells
 
 SLOPE = 0.08
 """Lambda in units of D^2: the squared error that a bit is worth, along the curve of best rates and distortions."""
@@ -143,7 +144,18 @@ def mean_counts(symbols: Symbols, cell_log2: Integers) -> Integers:
     return _counts()[np.clip(8 * cell_log2 - steps, 0, 8 * _FINEST_MEAN)]
 
 
+def places(means: NDArray[np.floating], cells: Cells, counts: Integers) -> Integers:
+    """Which of the places [N, 2] of cells, `counts` [N, 2] of them, means [N, 2] lie in."""
+    shares = (means - cells.corners) / np.exp2(cells.sides)
+    return np.clip(np.floor(shares * counts).astype(np.int64), 0, counts - 1)
+
+
 # Values
+
+
+def mean_values(places: Integers, cells: Cells, counts: Integers) -> NDArray[np.float64]:
+    """Means [N, 2] in pixels."""
+    return cells.corners + (places + 0.5) / counts * np.exp2(cells.sides)
 
 
 def scale_values(units: Integers) -> NDArray[np.float64]:

@@ -49,16 +49,16 @@ class Tree:
     def paths(self, means: NDArray[np.floating]) -> Integers:
         """The ways [N] from the root to the pixels of points [N, 2] in the square: their order is that of the walk."""
         pixels = np.floor(means - self._corner).astype(np.int64)
-        return _interleave(pixels[:, 0], pixels[:, 1], self._side)
+        return _interleave(pixels[:, 0], pixels[:, 1])
 
-    def code(self, coder: Coder, few: Table, many: Table, count: int, paths: Integers | None) -> Cells:
+    def code(self, coder: Coder, few: Table, many: Table, count: int, paths: Integers) -> Cells:
         """Pass the counts of points in all cells.
 
         Args:
             coder: where to.
             few, many: tables of the divisions, [(FEW - 1) * CONTEXTS, FEW + 1] and [CONTEXTS, BINS].
             count: number of points.
-            paths: those of the points, sorted; None to decode.
+            paths: those of the points, sorted; a decoder ignores them.
         """
         depth = 2 * self._side
         path, n = np.zeros(1, np.int64), np.array([count], np.int64)
@@ -71,10 +71,8 @@ class Tree:
                 break
             contexts = self._contexts(path, n, level)[inner]
             path, n = path[inner], n[inner]
-            first = None
-            if paths is not None:
-                edges = np.stack([2 * path, 2 * path + 1]) << (depth - level - 1)
-                first = np.diff(np.searchsorted(paths, edges), axis=0)[0]
+            edges = np.stack([2 * path, 2 * path + 1]) << (depth - level - 1)
+            first = np.diff(np.searchsorted(paths, edges), axis=0)[0]
             first = _divide(coder, few, many, n, contexts, first)
             if (first > n).any():
                 raise ValueError("more points lie in a half than in the whole")
@@ -83,9 +81,19 @@ class Tree:
         paths_of_leaves, counts, levels = (np.concatenate(column) for column in zip(*leaves, strict=True))
         order = np.argsort(paths_of_leaves)
         order = np.repeat(order, counts[order])
-        levels = levels[order]
+        return self._cells(paths_of_leaves[order], levels[order])
+
+    def cells(self, paths: Integers) -> Cells:
+        """The leaves of points whose paths, sorted, are given."""
+        depth = 2 * self._side
+        shared = np.searchsorted(1 << np.arange(depth), paths[1:] ^ paths[:-1], side="right")
+        borders = np.concatenate([[depth + 1], shared, [depth + 1]])[: len(paths) + 1]
+        levels = np.minimum(depth + 1 - np.minimum(borders[:-1], borders[1:]), depth)
+        return self._cells(paths >> (depth - levels) << (depth - levels), levels)
+
+    def _cells(self, paths: Integers, levels: Integers) -> Cells:
         sides = self._side - np.stack([(levels + 1) // 2, levels // 2], axis=1)
-        return Cells(np.stack(_deinterleave(paths_of_leaves[order], self._side), axis=1) + self._corner, sides)
+        return Cells(np.stack(_deinterleave(paths), axis=1) + self._corner, sides)
 
     def _contexts(self, path: Integers, n: Integers, level: int) -> Integers:
         """Context of the division of each cell: its share of the canvas on both sides, or what its neighbours hold."""
@@ -107,7 +115,7 @@ class Tree:
             limit = 1 << digits[axis]
             valid = (neighbor[axis] >= 0) & (neighbor[axis] < limit)
             x, y = (p << (self._side - d) for p, d in zip(neighbor, digits, strict=True))
-            wanted = _interleave(x, y, self._side) >> (2 * self._side - level)
+            wanted = _interleave(x, y) >> (2 * self._side - level)
             found = np.minimum(np.searchsorted(path, wanted), len(path) - 1)
             counts.append(np.where(valid & (path[found] == wanted), n[found], 0))
         difference = counts[1] - counts[0]
@@ -115,38 +123,49 @@ class Tree:
         return np.where(shares[0] == shares[1], _BORDER_BINS + skew, border)
 
     def _unpack(self, path: Integers, level: int) -> tuple[Integers, Integers]:
-        return _deinterleave(path << (2 * self._side - level), self._side)
+        return _deinterleave(path << (2 * self._side - level))
 
 
-def _divide(coder: Coder, few: Table, many: Table, n: Integers, contexts: Integers, first: Integers | None) -> Integers:
+def _divide(coder: Coder, few: Table, many: Table, n: Integers, contexts: Integers, first: Integers) -> Integers:
     """Pass how many of `n` > 1 points lie in the first half of a cell."""
     result = np.empty(len(n), np.int64)
     small = n <= FEW
     rows = (n[small] - 2) * CONTEXTS + contexts[small]
-    result[small] = few.code(coder, rows, None if first is None else first[small])
+    result[small] = few.code(coder, rows, first[small])
     large = ~small
     total = n[large] + 1
-    given = None if first is None else first[large]
-    bins = many.code(coder, contexts[large], None if given is None else given * BINS // total)
+    bins = many.code(coder, contexts[large], first[large] * BINS // total)
     # The smallest values that fall into a bin and into the next.
     low, high = -(-bins * total // BINS), -(-(bins + 1) * total // BINS)
     if (high <= low).any():
         raise ValueError("a division falls between two values")
-    result[large] = low + coder.uniform(high - low, None if given is None else given - low)
+    result[large] = low + coder.uniform(high - low, first[large] - low)
     return result
 
 
-def _interleave(x: Integers, y: Integers, digits: int) -> Integers:
-    """Bits of x and y in turn, the highest first."""
-    path = np.zeros_like(x)
-    for digit in range(digits - 1, -1, -1):
-        path = path << 2 | (x >> digit & 1) << 1 | (y >> digit & 1)
-    return path
+def _interleave(x: Integers, y: Integers) -> Integers:
+    """Bits of x and y, below 2^32, in turn, that of y the lowest."""
+    return _spread(x) << 1 | _spread(y)
 
 
-def _deinterleave(path: Integers, digits: int) -> tuple[Integers, Integers]:
-    x, y = np.zeros_like(path), np.zeros_like(path)
-    for digit in range(digits - 1, -1, -1):
-        x = x << 1 | path >> (2 * digit + 1) & 1
-        y = y << 1 | path >> (2 * digit) & 1
-    return x, y
+def _deinterleave(path: Integers) -> tuple[Integers, Integers]:
+    return _gathered(path >> 1), _gathered(path)
+
+
+# Every other bit, in groups of 1, 2, 4, ...
+_MASKS = [(2**64 - 1) // (2**width + 1) for width in (1, 2, 4, 8, 16, 32)]
+
+
+def _spread(number: Integers) -> Integers:
+    """A 0 above each of the 32 bits of numbers."""
+    for width in (16, 8, 4, 2, 1):
+        number = (number | number << width) & _MASKS[width.bit_length() - 1]
+    return number
+
+
+def _gathered(number: Integers) -> Integers:
+    """Numbers of every other bit."""
+    number = number & _MASKS[0]
+    for width in (1, 2, 4, 8, 16):
+        number = (number | number >> width) & _MASKS[width.bit_length()]
+    return number

@@ -2,28 +2,32 @@
 
 Scales are rounded first, then rotations, means and colours, in which the error is quadratic. That is the nearest-plane
 algorithm of Babai (1986) with groups of parameters for parameters: it leaves much less error than rounding all at once.
+In the end, single integers of means and colours change as long as that helps.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..splats import Splats
 from . import adaptive, lattice, positions
-from .adaptive import Canvas, Quantized
+from .adaptive import Canvas, ColorRates, Quantized
 from .coder import Integers
 from .lattice import Symbols
+from .neighbors import Surroundings
 from .refiner import Refiner
 
 if TYPE_CHECKING:
     from splatkernels.adam import Gaussians
 
-_FLIP_ROUNDS = 20
+_FLIP_ROUNDS = 30
 # Of the flips that would help alone, so many happen at once: neighbours would undo the same error twice.
 _FLIPPED = 0.3
-# Curvature of the error along a colour, in units of D^2 per step.
-_CURVATURE = 1.0
+# Curvature of the error along any attribute, in units of D^2 per step.
+_CURVATURE = 1.1
 
 
 def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
@@ -54,25 +58,37 @@ def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
         gaussians, rotation_symbols = _round_rotations(gaussians, scale_symbols, classes)
         gaussians = refiner.refine(gaussians, "means", "colors")
 
-    rounded = _round_colors(lattice.to_basis(gaussians[3]) / lattice.color_steps(gaussians[1], d), classes)
-    order = np.argsort(tree.paths(tree.clip(gaussians[0])), kind="stable")
-    symbols = Symbols(classes, rounded, scale_symbols, rotation_symbols).take(order)
-    means, scales, rotations, colors = (part[order] for part in gaussians)
-    places = adaptive.round_means(Quantized(step, symbols, tree.clip(means), canvas)).means
-    geometry = places.astype(np.float32), scales, rotations
-    colors = refiner.refine((*geometry, colors), "colors")[3]
+    points = tree.clip(gaussians[0])
+    order = np.argsort(tree.paths(points), kind="stable")
+    points = points[order]
+    _, scales, rotations, colors = (part[order] for part in gaussians)
+    symbols = Symbols(classes, np.zeros(colors.shape, np.int64), scale_symbols, rotation_symbols).take(order)
+    cells = tree.cells(tree.paths(points))
+    counts = lattice.mean_counts(symbols, cells.sides)
+    places = lattice.places(points, cells, counts)
+    means = lattice.mean_values(places, cells, counts).astype(np.float32)
+    colors = refiner.refine((means, scales, rotations, colors), "colors")[3]
 
-    classes, steps = symbols.classes, lattice.color_steps(scales, d)
-    rounded = _round_colors(lattice.to_basis(colors) / steps, classes)
+    classes = symbols.classes
+    surroundings = Surroundings(cells)
+    steps = lattice.color_steps(scales, d)
+    rounded = _round_colors(lattice.to_basis(colors) / steps, classes, surroundings)
     rng = np.random.default_rng(0)
     for _ in range(_FLIP_ROUNDS if len(rounded) else 0):
         values = lattice.from_basis(rounded * steps).astype(np.float32)
-        gradients = refiner.color_gradients((*geometry, values))
+        means = lattice.mean_values(places, cells, counts).astype(np.float32)
+        gradients = refiner.gradients((means, scales, rotations, values))
         if gradients is None:
             break
-        rounded += _flips(rounded, classes, lattice.to_basis(gradients) * steps / d**2, rng)
-    symbols = Symbols(classes, rounded, symbols.scales, symbols.rotations)
-    return Quantized(step, symbols, places, canvas)
+        rates = ColorRates(surroundings, classes, rounded)
+        flips = _color_flips(rounded, rates, lattice.to_basis(gradients.colors) * steps / d**2)
+        moves = _moves(places, counts, gradients.means * np.exp2(cells.sides) / counts / d**2)
+        flipped = flips.costs < moves.costs
+        chosen = rng.random(len(rounded)) < _FLIPPED
+        rounded += flips.changes * (chosen & flipped)[:, None]
+        places += moves.changes * (chosen & ~flipped)[:, None]
+    symbols = replace(symbols, colors=rounded)
+    return Quantized(step, symbols, lattice.mean_values(places, cells, counts), canvas)
 
 
 def _classify(gaussians: "Gaussians", d: float) -> tuple["Gaussians", Integers]:
@@ -103,35 +119,65 @@ def _round_rotations(
     return (means, scales, (symbols * np.pi / counts).astype(np.float32), colors), symbols
 
 
-def _round_colors(colors: NDArray[np.floating], classes: Integers) -> Integers:
+def _round_colors(colors: NDArray[np.floating], classes: Integers, surroundings: Surroundings) -> Integers:
     """Integers [N, C] near `colors` [N, C], in steps, of the least error and rate; some lie nearer to their class."""
     channels = colors.shape[1]
     norms = np.linalg.norm(colors, axis=1, keepdims=True)
     middle = 2.0 ** (classes[:, None] / 2)
     clipped = colors * (np.clip(norms, middle * 2**-0.25, middle * 2**0.25) / np.maximum(norms, 1e-9))
     corners = np.stack(np.meshgrid(*[[0, 1]] * channels, indexing="ij"), axis=-1).reshape(-1, channels)
-    near = np.concatenate([np.floor(part).astype(np.int64)[:, None] + corners for part in (colors, clipped)], axis=1)
-    bits = adaptive.color_bits(np.repeat(classes, near.shape[1]), near.reshape(-1, channels)).reshape(near.shape[:2])
-    costs = ((near - colors[:, None]) ** 2).sum(axis=2) + lattice.SLOPE * bits
-    costs[~near.any(axis=2)] = np.inf
-    return np.take_along_axis(near, costs.argmin(axis=1)[:, None, None], axis=1)[:, 0]
+    rates = ColorRates(surroundings, classes, np.rint(colors).astype(np.int64))
+    best, least = np.zeros(colors.shape, np.int64), np.full(len(colors), np.inf)
+    for start in (colors, clipped):
+        for corner in corners:
+            near = np.floor(start).astype(np.int64) + corner
+            costs = ((near - colors) ** 2).sum(axis=1) + lattice.SLOPE * rates.bits(near)
+            better = (costs < least) & near.any(axis=1)
+            best[better], least[better] = near[better], costs[better]
+    return best
 
 
-def _flips(colors: Integers, classes: Integers, gradients: NDArray[np.floating], rng: np.random.Generator) -> Integers:
-    """Changes [N, C] of one integer by one where that lowers distortion + lambda rate, for a part of the Gaussians.
+class _Flips(NamedTuple):
+    """For each Gaussian the change of one integer by one that lowers distortion + lambda rate most, if any does."""
 
-    `gradients` [N, C] are those of the squared error in units of D^2 per step.
+    changes: Integers
+    costs: NDArray[np.float64]
+
+
+def _color_flips(colors: Integers, rates: ColorRates, gradients: NDArray[np.floating]) -> _Flips:
+    """Of colours [N, C]."""
+    bits = rates.bits(colors)
+
+    def added(other: Integers) -> NDArray[np.float64]:
+        return np.where(other.any(axis=1), lattice.SLOPE * (rates.bits(other) - bits), np.inf)
+
+    return _flips(colors, gradients, added)
+
+
+def _moves(places: Integers, counts: Integers, gradients: NDArray[np.floating]) -> _Flips:
+    """Of the places [N, 2] of means, of `counts` [N, 2] that are equally likely."""
+    return _flips(
+        places,
+        gradients,
+        lambda other: np.where(((other >= 0) & (other < counts)).all(axis=1), 0, np.inf),
+    )
+
+
+def _flips(
+    values: Integers, gradients: NDArray[np.floating], added: Callable[[Integers], NDArray[np.float64]]
+) -> _Flips:
+    """Of values [N, K], given the gradients [N, K] of the squared error in units of D^2 per step.
+
+    `added` says what other values would add to the rate, in the same units.
     """
-    bits = adaptive.color_bits(classes, colors)
-    best = np.zeros(len(colors))
-    changes = np.zeros_like(colors)
-    for channel in range(colors.shape[1]):
+    costs = np.zeros(len(values))
+    changes = np.zeros_like(values)
+    for column in range(values.shape[1]):
         for change in (-1, 1):
-            other = colors.copy()
-            other[:, channel] += change
-            added = adaptive.color_bits(classes, other) - bits
-            cost = change * gradients[:, channel] + _CURVATURE + lattice.SLOPE * added
-            better = (cost < best) & other.any(axis=1)
-            best[better] = cost[better]
-            changes[better] = other[better] - colors[better]
-    return changes * (rng.random(len(colors)) < _FLIPPED)[:, None]
+            other = values.copy()
+            other[:, column] += change
+            cost = change * gradients[:, column] + _CURVATURE + added(other)
+            better = cost < costs
+            costs[better] = cost[better]
+            changes[better] = other[better] - values[better]
+    return _Flips(changes, costs)

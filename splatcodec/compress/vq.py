@@ -102,7 +102,7 @@ def encode(coded: Coded) -> list[Chunk]:
     books = [coded.shapes, *coded.colors]
     coder = Encoder()
     indices = [index[order] for index in (coded.shape_indices, *coded.color_indices)]
-    _code(coder, [len(book) for book in books], len(coded), indices)
+    _code(coder, [len(book) for book in books], indices)
     sizes = b"".join(varint(len(book)) for book in books)
     values = b"".join(to_half(book, "BOOK").tobytes() for book in books)
     return [*chunks, Chunk("BOOK", sizes + values), Chunk("INDX", coder.bytes())]
@@ -130,18 +130,17 @@ def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
     reader.end("BOOK")
     try:
         coder = Decoder(chunks[3].payload)
-        indices = _code(coder, sizes, header.n_gaussians, None)
+        indices = _code(coder, sizes, [np.zeros(header.n_gaussians, np.int64)] * len(sizes))
         coder.end()
     except ValueError as error:
         raise Reader(chunks[3].payload, name, chunks[3].offset).error("INDX", str(error)) from error
     return Coded(means, books[0], indices[0], books[1:], indices[1:], header.height, header.width).splats()
 
 
-def _code(coder: Coder, sizes: list[int], count: int, known: list[Integers] | None) -> list[Integers]:
+def _code(coder: Coder, sizes: list[int], indices: list[Integers]) -> list[Integers]:
     """Pass references to codebooks of the given sizes."""
-    rows = np.zeros(count, np.int64)
     tables = [Table(np.full((1, size), max(1, PRIOR_WEIGHT // max(size, 1)))) for size in sizes]
-    return [table.code(coder, rows, None if known is None else known[k]) for k, table in enumerate(tables)]
+    return [table.code(coder, np.zeros_like(own), own) for table, own in zip(tables, indices, strict=True)]
 
 
 def _size(count: int, per_entry: int, most: int) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from splatkernels import render, render_backward
+from splatkernels import Gradients, render, render_backward
 from splatkernels.adam import Gaussians, Rates
 
 from .growth import FIT_CUTOFF, make_optimizer, step
@@ -53,10 +53,10 @@ class PictureRefiner:
         )
         return means, scales, rotations, colors
 
-    def color_gradients(self, gaussians: Gaussians) -> NDArray[np.float32] | None:
-        """Gradient [N, C] of the squared error by the colours; None if another loss is minimised."""
+    def gradients(self, gaussians: Gaussians) -> Gradients | None:
+        """Gradients of the squared error by all attributes; None if another loss is minimised."""
         if self._objective is not None:
             return None
         _, height, width = self._target.shape
         residual = render(*gaussians, height, width, cutoff=FIT_CUTOFF) - self._target
-        return render_backward(*gaussians, 2 * residual, cutoff=FIT_CUTOFF).colors
+        return render_backward(*gaussians, 2 * residual, cutoff=FIT_CUTOFF)

@@ -22,7 +22,7 @@ class Idle:
     def refine(self, gaussians, *free):
         return gaussians
 
-    def color_gradients(self, gaussians):
+    def gradients(self, gaussians):
         return None
 
 
@@ -103,8 +103,14 @@ def test_integer_tables_do_not_hang_on_the_last_digit():
         4 * np.log2(np.cos(angles) ** 2 + np.sin(angles) ** 2 * ratios[:, None] ** 2),
         2.0 ** (np.arange(161) / 8),
         np.minimum(1.155 / np.log(2) * 2.0 ** (-np.arange(lattice.CLASSES) / 2), 1) * lattice.OCTAVE,
+        2.0 ** (30 - np.arange(lattice.CLASSES) / 2),
+        16 * 2.0 ** (np.arange(13) / 4),
+        64 * np.cos(2 * np.pi * np.arange(lattice.ANGLES) / lattice.ANGLES),
     ):
         assert np.abs(rounded - np.floor(rounded) - 0.5).min() > margin
+    powers = 2.0 ** (np.arange(1, 209) / 8)
+    irrational = np.arange(1, 209) % 8 > 0
+    assert np.abs(powers - np.rint(powers))[irrational].min() > margin
 
 
 def test_classes_follow_the_amplitude():

@@ -21,8 +21,8 @@ def test_symbols_read_back(count, symbols):
     offsets = rng.integers(0, sizes) if count else sizes
 
     def code(coder, known):
-        first = Table(prior(5, symbols)).code(coder, contexts, values if known else None)
-        return first, coder.uniform(sizes, offsets if known else None)
+        first = Table(prior(5, symbols)).code(coder, contexts, values * known)
+        return first, coder.uniform(sizes, offsets * known)
 
     encoder, meter = Encoder(), Meter()
     code(encoder, True)
@@ -39,7 +39,6 @@ def test_frequencies_follow_what_occurs():
     meter = Meter()
     table.code(meter, np.zeros(2000, np.int64), np.full(2000, 3))
     assert meter.bits[""] < 2000 * 0.5
-    assert table.occurrences.tolist() == [[0, 0, 0, 2000, *[0] * 12]]
 
 
 def test_long_arrays_of_few_symbols_read_back():
@@ -49,7 +48,7 @@ def test_long_arrays_of_few_symbols_read_back():
     contexts = np.zeros(len(values), np.int64)
     encoder = Encoder()
     Table(prior(1, 40)).code(encoder, contexts, values)
-    decoded = Table(prior(1, 40)).code(Decoder(encoder.bytes()), contexts, None)
+    decoded = Table(prior(1, 40)).code(Decoder(encoder.bytes()), contexts, np.zeros_like(values))
     np.testing.assert_array_equal(decoded, values)
 
 
@@ -58,10 +57,10 @@ def test_what_follows_the_symbols_is_noticed():
     encoder.uniform(np.full(20, 77), np.arange(20))
     data = encoder.bytes()
     decoder = Decoder(data)
-    decoder.uniform(np.full(20, 77), None)
+    decoder.uniform(np.full(20, 77), np.zeros(20, np.int64))
     decoder.end()
     decoder = Decoder(data + b"12345678")
-    decoder.uniform(np.full(20, 77), None)
+    decoder.uniform(np.full(20, 77), np.zeros(20, np.int64))
     with pytest.raises(ValueError, match="bytes follow"):
         decoder.end()
     with pytest.raises(ValueError, match="zero byte"):
@@ -92,7 +91,7 @@ def test_symbols_take_the_shares_of_the_specification():
             point = quantile * share + share // 2
             words = np.array([point >> 32, point % 2**32], "<u4")
             decoder = Decoder(words.tobytes().rstrip(b"\0"))
-            assert decoder.symbols(frequencies[None], None)[0] == expected
+            assert decoder.symbols(frequencies[None], np.zeros(1, np.int64))[0] == expected
 
 
 def test_bits_are_counted_by_label():
@@ -107,8 +106,8 @@ def test_random_bytes_decode_to_something_or_are_refused():
     for _ in range(50):
         decoder = Decoder(rng.bytes(int(rng.integers(0, 40))))
         try:
-            values = Table(prior(5, 40)).code(decoder, rng.integers(0, 5, 200), None)
-            offsets = decoder.uniform(np.full(200, 77), None)
+            values = Table(prior(5, 40)).code(decoder, rng.integers(0, 5, 200), np.zeros(200, np.int64))
+            offsets = decoder.uniform(np.full(200, 77), np.zeros(200, np.int64))
         except ValueError:
             continue
         assert values.min() >= 0

@@ -31,8 +31,9 @@ def test_every_point_lies_in_its_cell(width, height, count):
     order = np.argsort(tree.paths(means))
     encoder = Encoder()
     cells = code(encoder, tree, count, tree.paths(means)[order])
-    decoded = code(Decoder(encoder.bytes()), tree, count, None)
-    for found in (cells, decoded):
+    decoded = code(Decoder(encoder.bytes()), tree, count, np.zeros(count, np.int64))
+    for found in (cells, decoded, tree.cells(tree.paths(means)[order])):
+        np.testing.assert_array_equal(found.sides, cells.sides)
         assert len(found.corners) == count
         assert (means[order] >= found.corners).all()
         assert (means[order] < found.corners + 2.0**found.sides).all()
