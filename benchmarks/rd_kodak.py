@@ -16,7 +16,7 @@ from splatcodec.rd import get_codec, sweep
 from splatcodec.rd.tables import POINTS, aligned, bd_rates, points
 
 ROOT = Path(__file__).parent.parent
-CODECS = ("gsi", "jpeg", "webp", "jpeg2000", "avif", "jpegxl")
+CODECS = ("gsi", "gsi-vq", "jpeg", "webp", "jpeg2000", "avif", "jpegxl")
 
 
 def main() -> None:

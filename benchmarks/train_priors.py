@@ -1,14 +1,16 @@
 """Train the frequencies that the `adaptive` profile starts from.
 
 Pictures come from scikit-image and from a generator of dead leaves, whole, reduced and cropped; never from a test set.
-Each is encoded at several qualities, and the symbols are counted. Contexts that are rare borrow from those they are
-special cases of. Rounding to symbols needs frequencies itself, so that the tables in use are where training starts.
+Each is encoded at several qualities, and the symbols are counted, also of its reflections. Contexts that are rare
+borrow from those they are special cases of. Rounding to symbols needs frequencies itself, so that the tables in use are
+where training starts.
 
     python benchmarks/train_priors.py priors.npz
 """
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +98,34 @@ def encoded(picture: np.ndarray, quality: float, effort: int) -> Quantized:
     return quantize(splats, step, task.refiner)
 
 
+def variants(file: Quantized) -> list[Quantized]:
+    """A file as it is, mirrored as a negative, transposed with red and blue exchanged, and all of that."""
+    return [file] + [
+        reflected(file, mirror, transpose) for mirror, transpose in ((True, False), (False, True), (True, True))
+    ]
+
+
+def reflected(file: Quantized, mirror: bool, transpose: bool) -> Quantized:
+    """As `variants` says, in the order of its own tree."""
+    symbols, canvas, means = file.symbols, file.canvas, file.means
+    rotations, colors = symbols.rotations, symbols.colors
+    counts = lattice.rotation_counts(lattice.scale_units(symbols.scales, symbols.classes), symbols.classes)
+    if mirror:
+        means = np.array([canvas.width, 0]) + means * [-1, 1]
+        rotations = -rotations % counts
+        colors = -colors
+    if transpose:
+        means = means[:, ::-1]
+        rotations = np.rint(counts / 2 - rotations).astype(np.int64) % counts
+        canvas = adaptive.Canvas(canvas.height, canvas.width, canvas.channels)
+        colors = colors * [1, -1, 1][: canvas.channels]
+    tree = positions.Tree(canvas.width, canvas.height)
+    means = tree.clip(means)
+    order = np.argsort(tree.paths(means), kind="stable")
+    symbols = replace(symbols, rotations=rotations, colors=colors).take(order)
+    return Quantized(file.step, symbols, means[order], canvas)
+
+
 def weights(files: list[Quantized]) -> dict[str, np.ndarray]:
     """Of the predictions of scales, by ridge regression."""
     rows: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in contexts.WEIGHTS}
@@ -172,7 +202,8 @@ def main() -> None:
     files = []
     for name, load in tqdm(PICTURES.items()):
         picture = load()
-        files += [encoded(picture, quality, arguments.effort) for quality in QUALITIES]
+        for quality in QUALITIES:
+            files += variants(encoded(picture, quality, arguments.effort))
         tqdm.write(name)
     predictions = weights(files)
     counts = occurrences(files, predictions)

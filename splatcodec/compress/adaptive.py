@@ -121,7 +121,7 @@ class Model:
     def __init__(self, given: dict[str, NDArray[np.integer]] | None = None) -> None:
         given = given or trained()
         self.tables = {name: Table(given[name]) for name in SHAPES}
-        self._weights = {name: given[name].astype(np.int64) for name in contexts.WEIGHTS}
+        self.weights = {name: given[name].astype(np.int64) for name in contexts.WEIGHTS}
 
     def decode(self, coder: Coder, step: int, count: int, canvas: Canvas) -> Quantized:
         """The `count` Gaussians that a decoder reads."""
@@ -138,15 +138,15 @@ class Model:
         known = given.symbols
         coder.label = "means"
         cells = tree.code(coder, self.tables["few"], self.tables["many"], len(known), tree.paths(given.means))
-        surroundings = Surroundings(cells)
         coder.label = "classes"
         classes = self.tables["class"].code(coder, contexts.areas(cells), known.classes)
+        attributes = _Attributes(self, coder, Surroundings(cells), classes)
         coder.label = "colors"
-        colors = self._colors(coder, surroundings, classes, known.colors)
+        colors = attributes.colors(known.colors)
         coder.label = "scales"
-        scales = self._scales(coder, surroundings, classes, known.scales)
+        scales = attributes.scales(known.scales)
         coder.label = "rotations"
-        rotations = self._rotations(coder, surroundings, classes, scales, known.rotations)
+        rotations = attributes.rotations(scales, known.rotations)
         symbols = Symbols(classes, colors, scales, rotations)
         coder.label = "means"
         counts = lattice.mean_counts(symbols, cells.sides)
@@ -154,81 +154,87 @@ class Model:
         places = np.stack([coder.uniform(counts[:, axis], places[:, axis]) for axis in (0, 1)], axis=1)
         return Quantized(given.step, symbols, lattice.mean_values(places, cells, counts), given.canvas)
 
-    def _colors(self, coder: Coder, surroundings: Surroundings, classes: Integers, known: Integers) -> Integers:
-        """Pass colours, channel after channel."""
-        shifts = contexts.color_shifts(classes)
+
+class _Attributes:
+    """Passes attributes through a coder, in the passes of `Surroundings`, once cells and classes are known.
+
+    Args:
+        model: tables and weights.
+        coder: where to.
+        surroundings: of the N Gaussians.
+        classes: [N].
+    """
+
+    def __init__(self, model: Model, coder: Coder, surroundings: Surroundings, classes: Integers) -> None:
+        self._model = model
+        self._coder = coder
+        self._surroundings = surroundings
+        self._classes = classes
+
+    def colors(self, known: Integers) -> Integers:
+        """Colours [N, C], channel after channel."""
+        shifts = contexts.color_shifts(self._classes)
         colors = np.zeros_like(known)
-        for near in surroundings.passes:
-            model = contexts.Colors(near, classes, colors)
+        for near in self._surroundings.passes:
+            model = contexts.Colors(near, self._classes, colors)
             for channel in range(known.shape[1]):
                 table, rows = model.channel(colors[near.rows, :channel])
                 given = known[near.rows, channel]
-                own = self._shifted(coder, table, rows, shifts[near.rows], COLOR_SYMBOLS // 2, given)
+                own = self._shifted(table, rows, shifts[near.rows], COLOR_SYMBOLS // 2, given)
                 colors[near.rows, channel] = own
         return colors
 
-    def _scales(self, coder: Coder, surroundings: Surroundings, classes: Integers, known: Integers) -> Integers:
-        """Pass the larger scales, and by how much the others are smaller."""
-        steps = lattice.scale_steps()[classes]
-        base = contexts.larger_base(self._weights["larger"], classes, surroundings.densities)
-        first = self._predicted(coder, "scale0", contexts.larger_scales, surroundings, classes, base, known[:, 0])
-        base = contexts.smaller_base(self._weights["smaller"], classes, surroundings.densities, first * steps)
-        below = known[:, 0] - known[:, 1]
-        below = self._predicted(coder, "scale1", contexts.smaller_scales, surroundings, classes, base, below)
+    def scales(self, known: Integers) -> Integers:
+        """Scales [N, 2]: the larger ones, and by how much the others are smaller."""
+        weights, classes, densities = self._model.weights, self._classes, self._surroundings.densities
+        base = contexts.larger_base(weights["larger"], classes, densities)
+        first = self._predicted("scale0", contexts.larger_scales, base, known[:, 0])
+        larger = first * lattice.scale_steps()[classes]
+        base = contexts.smaller_base(weights["smaller"], classes, densities, larger)
+        below = self._predicted("scale1", contexts.smaller_scales, base, known[:, 0] - known[:, 1])
         if (below > first).any() or (first > lattice.largest_scales(classes)).any():
             raise ValueError("a scale is out of range")
         return np.stack([first, first - below], axis=1)
 
-    def _predicted(
-        self,
-        coder: Coder,
-        table: str,
-        context: Callable[[Integers, Integers], Integers],
-        surroundings: Surroundings,
-        classes: Integers,
-        base: Integers,
-        known: Integers,
-    ) -> Integers:
-        """Pass multiples of the steps of scales, about `base` units and as much more as with neighbours."""
-        shifts, steps = scale_shifts(classes), lattice.scale_steps()[classes]
-        symbols, surplus = np.zeros_like(known), np.zeros_like(known)
-        for near in surroundings.passes:
-            rows = near.rows
-            predicted = base[rows] + near.means(surplus)
-            symbols[rows] = self._shifted(coder, table, context(classes[rows], predicted), shifts[rows], 0, known[rows])
-            surplus[rows] = symbols[rows] * steps[rows] - base[rows]
-        return symbols
-
-    def _rotations(
-        self, coder: Coder, surroundings: Surroundings, classes: Integers, scales: Integers, known: Integers
-    ) -> Integers:
-        """Pass one of 16 directions, and the place within it."""
-        units = lattice.scale_units(scales, classes)
-        counts = lattice.rotation_counts(units, classes)
-        model = contexts.Directions(classes, units, counts)
+    def rotations(self, scales: Integers, known: Integers) -> Integers:
+        """Rotations [N]: one of 16 directions, and the place within it."""
+        units = lattice.scale_units(scales, self._classes)
+        counts = lattice.rotation_counts(units, self._classes)
+        model = contexts.Directions(self._classes, units, counts)
         edges = -(-np.arange(contexts.DIRECTIONS + 1) * counts[:, None] // contexts.DIRECTIONS)
         shares = np.diff(edges, axis=1)
         # Many rotations are spread evenly enough.
         shares[counts >= _EVEN * contexts.DIRECTIONS] = 1
         rotations = np.zeros_like(known)
-        for near in surroundings.passes:
-            chosen = counts[near.rows] > 1
-            rows = near.rows[chosen]
+        for near in self._surroundings.passes:
+            free = counts[near.rows] > 1
+            rows = near.rows[free]
             given = known[rows] * contexts.DIRECTIONS // counts[rows]
-            hints = model.contexts(near, rotations)[chosen]
-            directions = self.tables["rotation"].code(coder, hints, given, shares[rows])
+            hints = model.contexts(near, rotations)[free]
+            directions = self._model.tables["rotation"].code(self._coder, hints, given, shares[rows])
             low, high = edges[rows, directions], edges[rows, directions + 1]
             if (high <= low).any():
                 raise ValueError("a rotation falls between two values")
-            rotations[rows] = low + coder.uniform(high - low, known[rows] - low)
+            rotations[rows] = low + self._coder.uniform(high - low, known[rows] - low)
         return rotations
 
-    def _shifted(
-        self, coder: Coder, table: str, rows: Integers, shifts: Integers, offset: int, known: Integers
+    def _predicted(
+        self, table: str, context: Callable[[Integers, Integers], Integers], base: Integers, known: Integers
     ) -> Integers:
-        """Pass numbers: the lowest bits as they are, the others by a table, where symbol 0 stands for -offset."""
-        high = self.tables[table].code(coder, rows, (known >> shifts) + offset) - offset
-        return (high << shifts) + coder.uniform(1 << shifts, known & (1 << shifts) - 1)
+        """Multiples [N] of the steps of scales, about `base` units and as much more as with neighbours."""
+        shifts, steps = scale_shifts(self._classes), lattice.scale_steps()[self._classes]
+        symbols, surplus = np.zeros_like(known), np.zeros_like(known)
+        for near in self._surroundings.passes:
+            rows = near.rows
+            likely = context(self._classes[rows], base[rows] + near.means(surplus))
+            symbols[rows] = self._shifted(table, likely, shifts[rows], 0, known[rows])
+            surplus[rows] = symbols[rows] * steps[rows] - base[rows]
+        return symbols
+
+    def _shifted(self, table: str, rows: Integers, shifts: Integers, offset: int, known: Integers) -> Integers:
+        """Numbers: the lowest bits as they are, the others by a table, where symbol 0 stands for -offset."""
+        high = self._model.tables[table].code(self._coder, rows, (known >> shifts) + offset) - offset
+        return (high << shifts) + self._coder.uniform(1 << shifts, known & (1 << shifts) - 1)
 
 
 @cache

@@ -10,8 +10,9 @@ Gaussian, the squared error grows with the square of an offset times
 
 A rate is spent best where each step costs the same error (reverse water-filling). One number, D, sets them all.
 Colours are multiples k of D / sqrt(E). With |k| = |c| sqrt(E) / D about 2^(m/2) for an integer m, the amplitude class,
-the other steps are, with M = 2^(m/2), 1.155 / M for the logarithm of a scale, 2 / (M (r - 1/r)) for the rotation, and
-1.41 / M conditional deviations for the mean along x and y. All that a decoder needs to know while it reads follows from
+and M = 2^(m/2), the others would be 1.15 / M for the logarithm of a scale, 2 / (M (r - 1/r)) for the rotation, and
+1.41 / M conditional deviations for the mean along x and y. Since attributes that are rounded later make up for part of
+the error, the steps are larger: 1.5, 2.4 and 1.54. All that a decoder needs to know while it reads follows from
 integers: the tables below are of integers, made from numbers that lie far from where rounding turns.
 """
 
@@ -39,7 +40,7 @@ MOST_ROTATIONS = 2**16
 _FINEST_MEAN = 20
 _EIGHTHS = 8 * _OCTAVES
 
-_STEP_SCALE, _STEP_ROTATION, _STEP_MEAN = 1.155, 2.0, 1.414
+_STEP_SCALE, _STEP_ROTATION = 1.5, 2.4
 
 _BASIS = {
     1: np.ones((1, 1)),
@@ -138,9 +139,9 @@ def mean_counts(symbols: Symbols, cell_log2: Integers) -> Integers:
     counts = rotation_counts(units, symbols.classes)
     angles = symbols.rotations * ANGLES // counts
     below = _conditional()[_eccentricities(units)[:, None], np.stack([angles, (angles + ANGLES // 2) % ANGLES], axis=1)]
-    # Eighths of octaves: of the smallest scale -12, of the step relative to M -4.
+    # Eighths of octaves: of the smallest scale -12, of the step relative to M 5.
     deviations = units[:, :1] * 8 // OCTAVE - 12 - below
-    steps = deviations + 4 - 4 * symbols.classes[:, None]
+    steps = deviations + 5 - 4 * symbols.classes[:, None]
     return _counts()[np.clip(8 * cell_log2 - steps, 0, 8 * _FINEST_MEAN)]
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _FLIP_ROUNDS = 30
 # Of the flips that would help alone, so many happen at once: neighbours would undo the same error twice.
 _FLIPPED = 0.3
-# Curvature of the error along any attribute, in units of D^2 per step.
-_CURVATURE = 1.1
+# Curvatures of the error, in units of D^2 per step, and a little more, since others change at the same time.
+_COLOR_CURVATURE, _PLACE_CURVATURE = 1.1, 1.3
 
 
 def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
@@ -151,7 +151,7 @@ def _color_flips(colors: Integers, rates: ColorRates, gradients: NDArray[np.floa
     def added(other: Integers) -> NDArray[np.float64]:
         return np.where(other.any(axis=1), lattice.SLOPE * (rates.bits(other) - bits), np.inf)
 
-    return _flips(colors, gradients, added)
+    return _flips(colors, gradients, _COLOR_CURVATURE, added)
 
 
 def _moves(places: Integers, counts: Integers, gradients: NDArray[np.floating]) -> _Flips:
@@ -159,14 +159,18 @@ def _moves(places: Integers, counts: Integers, gradients: NDArray[np.floating]) 
     return _flips(
         places,
         gradients,
+        _PLACE_CURVATURE,
         lambda other: np.where(((other >= 0) & (other < counts)).all(axis=1), 0, np.inf),
     )
 
 
 def _flips(
-    values: Integers, gradients: NDArray[np.floating], added: Callable[[Integers], NDArray[np.float64]]
+    values: Integers,
+    gradients: NDArray[np.floating],
+    curvature: float,
+    added: Callable[[Integers], NDArray[np.float64]],
 ) -> _Flips:
-    """Of values [N, K], given the gradients [N, K] of the squared error in units of D^2 per step.
+    """Of values [N, K], given gradients [N, K] and curvature of the squared error in units of D^2 per step.
 
     `added` says what other values would add to the rate, in the same units.
     """
@@ -176,7 +180,7 @@ def _flips(
         for change in (-1, 1):
             other = values.copy()
             other[:, column] += change
-            cost = change * gradients[:, column] + _CURVATURE + added(other)
+            cost = change * gradients[:, column] + curvature + added(other)
             better = cost < costs
             costs[better] = cost[better]
             changes[better] = other[better] - values[better]

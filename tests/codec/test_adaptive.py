@@ -97,12 +97,12 @@ def test_integer_tables_do_not_hang_on_the_last_digit():
     ratios = 2.0 ** ((np.arange(128) + 0.5) / 8)
     amplitudes = 2.0 ** (np.arange(lattice.CLASSES) / 2)
     angles = (np.arange(lattice.ANGLES) + 0.5) * np.pi / lattice.ANGLES
-    rounded_up = np.pi * amplitudes[:, None] * (ratios - 1 / ratios) / 2
+    rounded_up = np.pi * amplitudes[:, None] * (ratios - 1 / ratios) / 2.4
     assert np.abs(rounded_up - np.rint(rounded_up))[rounded_up < 2 * lattice.MOST_ROTATIONS].min() > margin
     for rounded in (
         4 * np.log2(np.cos(angles) ** 2 + np.sin(angles) ** 2 * ratios[:, None] ** 2),
         2.0 ** (np.arange(161) / 8),
-        np.minimum(1.155 / np.log(2) * 2.0 ** (-np.arange(lattice.CLASSES) / 2), 1) * lattice.OCTAVE,
+        np.minimum(1.5 / np.log(2) * 2.0 ** (-np.arange(lattice.CLASSES) / 2), 1) * lattice.OCTAVE,
         2.0 ** (30 - np.arange(lattice.CLASSES) / 2),
         16 * 2.0 ** (np.arange(13) / 4),
         64 * np.cos(2 * np.pi * np.arange(lattice.ANGLES) / lattice.ANGLES),

@@ -85,7 +85,7 @@ def test_colours_of_forged_files_stay_within_64_bits():
             with np.errstate(all="raise"):
                 model = contexts.Colors(surroundings.all, classes, colors)
                 for channel in range(3):
-                    table, rows = model.channel(colors[:, :channel])
+                    _, rows = model.channel(colors[:, :channel])
                     assert rows.min() >= 0
 
 
