@@ -200,57 +200,68 @@ def _write_tile(pixels, x, y, image):
                 image[c, y + row, x : x + columns] = pixels[c, row, :columns]
 
 
+# Threads take whole bands of tiles in turn: neighbours in a band share cache lines of the image and slots of Gaussians.
+
+
 @kernel
-def _corner(tile, width):
+def _bands(tiles, width):
+    """How many tiles lie across an output, and how many bands of them it has."""
     across = (width + LANES - 1) // LANES
-    return tile % across * LANES, tile // across * TILE_ROWS
+    return across, (tiles.starts.shape[0] - 1) // across
 
 
 @kernel
 def _forward(part, parts, channels, tiles, colors, image):
     pixels = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
     weights = np.empty((TILE_ROWS, LANES), np.float32)
-    for tile in range(part, tiles.starts.shape[0] - 1, parts):
-        x, y = _corner(tile, image.shape[2])
-        pixels[:] = 0
-        _add_tile(channels, tiles, tile, x, y, colors, weights, 0, pixels)
-        _write_tile(pixels, x, y, image)
+    across, bands = _bands(tiles, image.shape[2])
+    for band in range(part, bands, parts):
+        for column in range(across):
+            x, y = column * LANES, band * TILE_ROWS
+            pixels[:] = 0
+            _add_tile(channels, tiles, band * across + column, x, y, colors, weights, 0, pixels)
+            _write_tile(pixels, x, y, image)
 
 
 @kernel
 def _backward(part, parts, channels, tiles, colors, image_gradient, sums):
     pixels = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
     weights = np.empty((TILE_ROWS, LANES), np.float32)
-    for tile in range(part, tiles.starts.shape[0] - 1, parts):
-        x, y = _corner(tile, image_gradient.shape[2])
-        _read_tile(image_gradient, x, y, pixels)
-        _differentiate_tile(channels, tiles, tile, x, y, colors, weights, 0, pixels, sums)
+    across, bands = _bands(tiles, image_gradient.shape[2])
+    for band in range(part, bands, parts):
+        for column in range(across):
+            x, y = column * LANES, band * TILE_ROWS
+            _read_tile(image_gradient, x, y, pixels)
+            _differentiate_tile(channels, tiles, band * across + column, x, y, colors, weights, 0, pixels, sums)
 
 
 @kernel
 def _squared_error(part, parts, channels, tiles, colors, target, errors, sums):
     pixels = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
     goal = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
-    most_pairs = 0
-    for tile in range(part, tiles.starts.shape[0] - 1, parts):
-        most_pairs = max(most_pairs, tiles.starts[tile + 1] - tiles.starts[tile])
-    weights = np.empty((most_pairs, TILE_ROWS, LANES), np.float32)
     width = target.shape[2]
-    for tile in range(part, tiles.starts.shape[0] - 1, parts):
-        x, y = _corner(tile, width)
-        pixels[:] = 0
-        _add_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels)
-        _read_tile(target, x, y, goal)
-        # No pair has rows below the canvas, but its vectors do reach beyond the right edge.
-        if width - x < LANES:
-            pixels[:, :, width - x :] = 0
-        square = splat(0.0)
-        for at in range(0, pixels.size, LANES):
-            residual = load(pixels, at) - load(goal, at)
-            store(pixels, at, residual)
-            square = fma(residual, residual, square)
-        errors[tile] += add_lanes((square,))[0]
-        _differentiate_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels, sums)
+    across, bands = _bands(tiles, width)
+    most_pairs = 0
+    for band in range(part, bands, parts):
+        for tile in range(band * across, (band + 1) * across):
+            most_pairs = max(most_pairs, tiles.starts[tile + 1] - tiles.starts[tile])
+    weights = np.empty((most_pairs, TILE_ROWS, LANES), np.float32)
+    for band in range(part, bands, parts):
+        for column in range(across):
+            tile, x, y = band * across + column, column * LANES, band * TILE_ROWS
+            pixels[:] = 0
+            _add_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels)
+            _read_tile(target, x, y, goal)
+            # No pair has rows below the canvas, but its vectors do reach beyond the right edge.
+            if width - x < LANES:
+                pixels[:, :, width - x :] = 0
+            square = splat(0.0)
+            for at in range(0, pixels.size, LANES):
+                residual = load(pixels, at) - load(goal, at)
+                store(pixels, at, residual)
+                square = fma(residual, residual, square)
+            errors[tile] += add_lanes((square,))[0]
+            _differentiate_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels, sums)
 
 
 @kernel
@@ -279,7 +290,7 @@ def _gather(tiles: Tiles, kernel, colors, image, *args) -> NDArray[np.float32]:
         pair_sums = np.empty((len(tiles.slots), len(marker) + 5), np.float32)
         run(
             kernel,
-            len(tiles.starts) - 1,
+            -(-image.shape[1] // TILE_ROWS),
             marker,
             tiles,
             np.ascontiguousarray(colors[:, group]),
@@ -298,7 +309,7 @@ def forward(tiles: Tiles, colors: NDArray[np.float32], height: int, width: int) 
     """The image [C, height, width] of Gaussians of `colors` [N, C], sorted into the tiles of an output of that size."""
     image = np.empty((colors.shape[1], height, width), np.float32)
     for group, marker in _groups(colors.shape[1]):
-        run(_forward, len(tiles.starts) - 1, marker, tiles, np.ascontiguousarray(colors[:, group]), image[group])
+        run(_forward, -(-height // TILE_ROWS), marker, tiles, np.ascontiguousarray(colors[:, group]), image[group])
     return image
 
 
