@@ -1,7 +1,8 @@
 """The `adaptive` profile: integer symbols under trained frequencies, which follow the file.
 
-Positions come first, as a tree of counts; then each attribute of all Gaussians, in the order of the tree, conditioned
-on those already known; last, where in its cell each mean lies, as precisely as its Gaussian needs.
+Positions come first, as a tree of counts; then attribute by attribute, in passes over the Gaussians in the order of the
+tree, conditioned on what is known of themselves and of their neighbours; last, where in its cell each mean lies, as
+precisely as its Gaussian needs.
 `docs/compression.md` explains the choices, `docs/format.md` specifies the bits.
 """
 
@@ -108,7 +109,7 @@ def trained() -> dict[str, NDArray[np.integer]]:
     """
     with resources.as_file(resources.files(__package__) / "priors.npz") as path, np.load(path) as arrays:
         tables = {name: arrays[name].reshape(-1, shape[-1]) for name, shape in SHAPES.items()}
-        return tables | {name: arrays[name] for name in contexts.WEIGHTS}
+        return tables | {name: arrays[name].reshape(size) for name, size in contexts.WEIGHTS.items()}
 
 
 class Model:
@@ -187,10 +188,10 @@ class _Attributes:
     def scales(self, known: Integers) -> Integers:
         """Scales [N, 2]: the larger ones, and by how much the others are smaller."""
         weights, classes, densities = self._model.weights, self._classes, self._surroundings.densities
-        base = contexts.larger_base(weights["larger"], classes, densities)
+        base = contexts.base(weights["larger"], classes, densities)
         first = self._predicted("scale0", contexts.larger_scales, base, known[:, 0])
-        larger = first * lattice.scale_steps()[classes]
-        base = contexts.smaller_base(weights["smaller"], classes, densities, larger)
+        larger = contexts.feature(first * lattice.scale_steps()[classes])
+        base = contexts.base(weights["smaller"], classes, np.column_stack([densities, larger]))
         below = self._predicted("scale1", contexts.smaller_scales, base, known[:, 0] - known[:, 1])
         if (below > first).any() or (first > lattice.largest_scales(classes)).any():
             raise ValueError("a scale is out of range")
@@ -235,37 +236,6 @@ class _Attributes:
         """Numbers: the lowest bits as they are, the others by a table, where symbol 0 stands for -offset."""
         high = self._model.tables[table].code(self._coder, rows, (known >> shifts) + offset) - offset
         return (high << shifts) + self._coder.uniform(1 << shifts, known & (1 << shifts) - 1)
-
-
-@cache
-def _costs(table: str) -> NDArray[np.float64]:
-    """Bits [contexts, symbols] of symbols under the trained frequencies."""
-    prior = trained()[table].astype(np.float64)
-    return np.log2(prior.sum(axis=1, keepdims=True) / prior)
-
-
-class ColorRates:
-    """About how many bits colours take.
-
-    Args:
-        surroundings: of N Gaussians.
-        classes: [N].
-        colors: [N, C], what neighbours are taken to have.
-    """
-
-    def __init__(self, surroundings: Surroundings, classes: Integers, colors: Integers) -> None:
-        self._model = contexts.Colors(surroundings.all, classes, colors)
-        self._shifts = contexts.color_shifts(classes)
-
-    def bits(self, colors: Integers) -> NDArray[np.float64]:
-        """Bits [N] of colours [N, C], infinite where they cannot be stored."""
-        bits = np.zeros(len(colors))
-        for channel in range(colors.shape[1]):
-            table, rows = self._model.channel(colors[:, :channel])
-            symbol = (colors[:, channel] >> self._shifts) + COLOR_SYMBOLS // 2
-            valid = (symbol >= 0) & (symbol < COLOR_SYMBOLS)
-            bits += np.where(valid, _costs(table)[rows, np.clip(symbol, 0, COLOR_SYMBOLS - 1)], np.inf)
-        return bits
 
 
 @cache

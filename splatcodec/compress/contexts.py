@@ -26,8 +26,8 @@ _LUMAS = np.array([2, 6, 10, 14, 18, 26, 36])
 LUMAS = len(_LUMAS) + 1
 REMAINDERS = 4
 WEIGHTS = {"larger": SCALE_CLASSES + FEATURES, "smaller": SCALE_CLASSES + FEATURES + 1}
-"""Weights of the predictions of scales: one number for each class, and one for each feature."""
-WEIGHT = 1024
+"""Sizes of the predictions of scales: an offset in units for each class, and a weight for each feature."""
+ONE = 1024
 """What stands for a weight of 1."""
 # A fiftieth of the square of an amplitude, for what neighbours may get wrong.
 _FLOOR = 82
@@ -77,7 +77,7 @@ class Colors:
             uu, uv = ((weighted * other).sum(axis=0) for other in (u, v))
             self._luma = yu, yy + floor
             determinant = (yy + floor) * (uu + floor) - yu**2
-            self._chroma = yv * (uu + floor) - uv * yu, uv * (yy + floor) - yv * yu, np.maximum(determinant, 1)
+            self._chroma = yv * (uu + floor) - uv * yu, uv * (yy + floor) - yv * yu, determinant
 
     def channel(self, known: Integers) -> tuple[str, Integers]:
         """Table and contexts [n] of the channel after those that are known, [n, channels]."""
@@ -99,19 +99,18 @@ class Colors:
         return f"color{channel}", (self._rows * HUES + hues) * bins + finer
 
 
-def larger_base(weights: Integers, classes: Integers, densities: Integers) -> Integers:
-    """Logarithms [N] of the larger scales, in units, as far as classes and densities tell."""
-    return _base(weights, classes, densities)
+def base(weights: Integers, classes: Integers, features: Integers) -> Integers:
+    """Logarithms [N] of scales or ratios of them, in units, as far as classes [N] and features [N, F] tell.
 
-
-def smaller_base(weights: Integers, classes: Integers, densities: Integers, larger: Integers) -> Integers:
-    """The same of differences between larger, which are known, and smaller scales."""
-    return _base(weights, classes, np.column_stack([densities, larger * PER_OCTAVE // lattice.OCTAVE]))
-
-
-def _base(weights: Integers, classes: Integers, features: Integers) -> Integers:
+    `weights` are those of one of `WEIGHTS`. Features are `Surroundings.densities`, for ratios followed by `feature`.
+    """
     offsets = weights[:SCALE_CLASSES][_scale_rows(classes)]
-    return offsets + (features @ weights[SCALE_CLASSES:]) * (lattice.OCTAVE // PER_OCTAVE) // WEIGHT
+    return offsets + (features @ weights[SCALE_CLASSES:]) * (lattice.OCTAVE // PER_OCTAVE) // ONE
+
+
+def feature(units: Integers) -> Integers:
+    """Logarithms of scales, given in units, as the densities have them."""
+    return units * PER_OCTAVE // lattice.OCTAVE
 
 
 def _scale_rows(classes: Integers) -> Integers:

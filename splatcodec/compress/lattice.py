@@ -41,6 +41,8 @@ _FINEST_MEAN = 20
 _EIGHTHS = 8 * _OCTAVES
 
 _STEP_SCALE, _STEP_ROTATION = 1.5, 2.4
+# The step of means is 2^(5/8) = 1.54.
+_STEP_MEAN_EIGHTHS = 5
 
 _BASIS = {
     1: np.ones((1, 1)),
@@ -139,9 +141,9 @@ def mean_counts(symbols: Symbols, cell_log2: Integers) -> Integers:
     counts = rotation_counts(units, symbols.classes)
     angles = symbols.rotations * ANGLES // counts
     below = _conditional()[_eccentricities(units)[:, None], np.stack([angles, (angles + ANGLES // 2) % ANGLES], axis=1)]
-    # Eighths of octaves: of the smallest scale -12, of the step relative to M 5.
+    # Eighths of octaves; of the smallest scale they are -12.
     deviations = units[:, :1] * 8 // OCTAVE - 12 - below
-    steps = deviations + 5 - 4 * symbols.classes[:, None]
+    steps = deviations + _STEP_MEAN_EIGHTHS - 4 * symbols.classes[:, None]
     return _counts()[np.clip(8 * cell_log2 - steps, 0, 8 * _FINEST_MEAN)]
 
 
@@ -149,9 +151,6 @@ def places(means: NDArray[np.floating], cells: Cells, counts: Integers) -> Integ
     """Which of the places [N, 2] of cells, `counts` [N, 2] of them, means [N, 2] lie in."""
     shares = (means - cells.corners) / np.exp2(cells.sides)
     return np.clip(np.floor(shares * counts).astype(np.int64), 0, counts - 1)
-
-
-# Values
 
 
 def mean_values(places: Integers, cells: Cells, counts: Integers) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ walk count as neighbours, the nearer the more. Everything is of integers, so tha
 
 from dataclasses import dataclass
 from functools import cache, cached_property
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +56,14 @@ class Pass:
 
 
 class Surroundings:
-    """Of N Gaussians whose cells are known.
+    """What the cells of Gaussians say about their neighbourhood.
+
+    Args:
+        cells: of N Gaussians.
 
     Attributes:
-        densities: [N, FEATURES] logarithms of lengths: twice the geometric mean of the sides of the cell, and the
-            distances of the nearest, second, fourth and eighth nearest Gaussian, in units of 1 / PER_OCTAVE octave.
+        densities: [N, FEATURES] logarithms in units of 1 / PER_OCTAVE octave: of the area of the cell in pixels, and of
+            the distances to the nearest, second, fourth and eighth nearest Gaussian in half pixels.
         passes: in the order of coding.
     """
 
@@ -102,6 +106,6 @@ class Surroundings:
 
 @cache
 def _powers() -> NDArray[np.int64]:
-    """Squares of distances at which their logarithms step."""
-    exponents = np.arange(1, 13 * PER_OCTAVE + 1) * 2 / PER_OCTAVE
-    return np.ceil(2.0**exponents).astype(np.int64)
+    """Squares of distances at which their logarithms step: 2^(i / 8) for i = 1, 2, ..., rounded up."""
+    # The integer root three times over: exact where floats might not be.
+    return np.array([1 + isqrt(isqrt(isqrt(2**i - 1))) for i in range(1, 13 * PER_OCTAVE + 1)], np.int64)

@@ -2,7 +2,7 @@
 
 Scales are rounded first, then rotations, means and colours, in which the error is quadratic. That is the nearest-plane
 algorithm of Babai (1986) with groups of parameters for parameters: it leaves much less error than rounding all at once.
-In the end, single integers of means and colours change as long as that helps.
+In the end, single integers of colours and means change wherever the gradient says that it helps.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from ..splats import Splats
 from . import adaptive, lattice, positions
-from .adaptive import Canvas, ColorRates, Quantized
+from .adaptive import Canvas, Quantized
 from .coder import Integers
 from .lattice import Symbols
 from .neighbors import Surroundings
+from .rates import ColorRates
 from .refiner import Refiner
 
 if TYPE_CHECKING:
@@ -45,24 +46,13 @@ def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
     d = adaptive.step_value(step)
     canvas = Canvas(splats.width, splats.height, splats.channels)
     tree = positions.Tree(splats.width, splats.height)
-    turned = np.where(splats.scales[:, 0] < splats.scales[:, 1], np.float32(np.pi / 2), np.float32(0))
-    scales = -np.sort(-splats.scales, axis=1)
-    gaussians = tree.clip(splats.means).astype(np.float32), scales, splats.rotations + turned, splats.colors
-
-    # The amplitudes, and so the steps, are known better once the Gaussians have been refined.
-    for free in (("means", "rotations", "colors"), ()):
-        gaussians, classes = _classify(gaussians, d)
-        gaussians, scale_symbols = _round_scales(gaussians, classes)
-        if free:
-            gaussians = refiner.refine(gaussians, *free)
-        gaussians, rotation_symbols = _round_rotations(gaussians, scale_symbols, classes)
-        gaussians = refiner.refine(gaussians, "means", "colors")
+    gaussians, symbols = _round_shapes(splats, d, refiner)
 
     points = tree.clip(gaussians[0])
     order = np.argsort(tree.paths(points), kind="stable")
     points = points[order]
     _, scales, rotations, colors = (part[order] for part in gaussians)
-    symbols = Symbols(classes, np.zeros(colors.shape, np.int64), scale_symbols, rotation_symbols).take(order)
+    symbols = symbols.take(order)
     cells = tree.cells(tree.paths(points))
     counts = lattice.mean_counts(symbols, cells.sides)
     places = lattice.places(points, cells, counts)
@@ -73,22 +63,36 @@ def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
     surroundings = Surroundings(cells)
     steps = lattice.color_steps(scales, d)
     rounded = _round_colors(lattice.to_basis(colors) / steps, classes, surroundings)
-    rng = np.random.default_rng(0)
-    for _ in range(_FLIP_ROUNDS if len(rounded) else 0):
-        values = lattice.from_basis(rounded * steps).astype(np.float32)
+
+    def differentiate(colors: Integers, places: Integers) -> tuple[NDArray[np.floating], NDArray[np.floating]] | None:
         means = lattice.mean_values(places, cells, counts).astype(np.float32)
+        values = lattice.from_basis(colors * steps).astype(np.float32)
         gradients = refiner.gradients((means, scales, rotations, values))
         if gradients is None:
-            break
-        rates = ColorRates(surroundings, classes, rounded)
-        flips = _color_flips(rounded, rates, lattice.to_basis(gradients.colors) * steps / d**2)
-        moves = _moves(places, counts, gradients.means * np.exp2(cells.sides) / counts / d**2)
-        flipped = flips.costs < moves.costs
-        chosen = rng.random(len(rounded)) < _FLIPPED
-        rounded += flips.changes * (chosen & flipped)[:, None]
-        places += moves.changes * (chosen & ~flipped)[:, None]
-    symbols = replace(symbols, colors=rounded)
-    return Quantized(step, symbols, lattice.mean_values(places, cells, counts), canvas)
+            return None
+        sides = np.exp2(cells.sides) / counts
+        return lattice.to_basis(gradients.colors) * steps / d**2, gradients.means * sides / d**2
+
+    rounded, places = _flip(rounded, places, counts, differentiate, lambda c: ColorRates(surroundings, classes, c))
+    return Quantized(step, replace(symbols, colors=rounded), lattice.mean_values(places, cells, counts), canvas)
+
+
+def _round_shapes(splats: Splats, d: float, refiner: Refiner) -> tuple["Gaussians", Symbols]:
+    """Gaussians of rounded scales and rotations, and what these are; colours are left at 0 in the symbols."""
+    turned = np.where(splats.scales[:, 0] < splats.scales[:, 1], np.float32(np.pi / 2), np.float32(0))
+    scales = -np.sort(-splats.scales, axis=1)
+    means = positions.Tree(splats.width, splats.height).clip(splats.means).astype(np.float32)
+    gaussians = means, scales, splats.rotations + turned, splats.colors
+    # The amplitudes, and so the steps, are known better once the Gaussians have been refined.
+    for free in (("means", "rotations", "colors"), ()):
+        gaussians, classes = _classify(gaussians, d)
+        gaussians, scale_symbols = _round_scales(gaussians, classes)
+        if free:
+            gaussians = refiner.refine(gaussians, *free)
+        gaussians, rotation_symbols = _round_rotations(gaussians, scale_symbols, classes)
+        gaussians = refiner.refine(gaussians, "means", "colors")
+    colors = np.zeros((len(classes), splats.channels), np.int64)
+    return gaussians, Symbols(classes, colors, scale_symbols, rotation_symbols)
 
 
 def _classify(gaussians: "Gaussians", d: float) -> tuple["Gaussians", Integers]:
@@ -137,6 +141,31 @@ def _round_colors(colors: NDArray[np.floating], classes: Integers, surroundings:
     return best
 
 
+def _flip(
+    colors: Integers,
+    places: Integers,
+    counts: Integers,
+    differentiate: Callable[[Integers, Integers], tuple[NDArray[np.floating], NDArray[np.floating]] | None],
+    rates: Callable[[Integers], ColorRates],
+) -> tuple[Integers, Integers]:
+    """Colours [N, C] and places [N, 2] of means, of `counts` [N, 2], after changes by one that lower the cost.
+
+    `differentiate` returns the gradients of the squared error by both, in units of D^2 per step.
+    """
+    rng = np.random.default_rng(0)
+    for _ in range(_FLIP_ROUNDS if len(colors) else 0):
+        gradients = differentiate(colors, places)
+        if gradients is None:
+            break
+        flips = _color_flips(colors, rates(colors), gradients[0])
+        moves = _moves(places, counts, gradients[1])
+        flipped = flips.costs < moves.costs
+        chosen = rng.random(len(colors)) < _FLIPPED
+        colors = colors + flips.changes * (chosen & flipped)[:, None]
+        places = places + moves.changes * (chosen & ~flipped)[:, None]
+    return colors, places
+
+
 class _Flips(NamedTuple):
     """For each Gaussian the change of one integer by one that lowers distortion + lambda rate most, if any does."""
 
@@ -183,5 +212,6 @@ def _flips(
             cost = change * gradients[:, column] + curvature + added(other)
             better = cost < costs
             costs[better] = cost[better]
-            changes[better] = other[better] - values[better]
+            changes[better] = 0
+            changes[better, column] = change
     return _Flips(changes, costs)

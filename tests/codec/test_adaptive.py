@@ -5,14 +5,16 @@ import pytest
 
 import splatcodec
 from splatcodec import GsiError, Splats
-from splatcodec.compress import adaptive, lattice
+from splatcodec.compress import adaptive, contexts, lattice, quantizer
 from splatcodec.compress.adaptive import Canvas, Quantized
 from splatcodec.compress.coder import Coder
 from splatcodec.compress.lattice import Symbols
 from splatcodec.compress.quantizer import quantize
 from splatcodec.container import Chunk, Header, pack, unpack, varint
 from splatcodec.encoder import encode_to
+from splatcodec.fitting.refinement import PictureRefiner
 from splatcodec.goals import Goal
+from splatcodec.image import load_image
 from splatcodec.metrics import psnr
 
 
@@ -97,20 +99,34 @@ def test_integer_tables_do_not_hang_on_the_last_digit():
     ratios = 2.0 ** ((np.arange(128) + 0.5) / 8)
     amplitudes = 2.0 ** (np.arange(lattice.CLASSES) / 2)
     angles = (np.arange(lattice.ANGLES) + 0.5) * np.pi / lattice.ANGLES
-    rounded_up = np.pi * amplitudes[:, None] * (ratios - 1 / ratios) / 2.4
+    rounded_up = np.pi * amplitudes[:, None] * (ratios - 1 / ratios) / lattice._STEP_ROTATION
     assert np.abs(rounded_up - np.rint(rounded_up))[rounded_up < 2 * lattice.MOST_ROTATIONS].min() > margin
-    for rounded in (
-        4 * np.log2(np.cos(angles) ** 2 + np.sin(angles) ** 2 * ratios[:, None] ** 2),
-        2.0 ** (np.arange(161) / 8),
-        np.minimum(1.5 / np.log(2) * 2.0 ** (-np.arange(lattice.CLASSES) / 2), 1) * lattice.OCTAVE,
-        2.0 ** (30 - np.arange(lattice.CLASSES) / 2),
-        16 * 2.0 ** (np.arange(13) / 4),
-        64 * np.cos(2 * np.pi * np.arange(lattice.ANGLES) / lattice.ANGLES),
+    octaves = lattice._STEP_SCALE / np.log(2) / amplitudes
+    for rounded, table in (
+        (4 * np.log2(np.cos(angles) ** 2 + np.sin(angles) ** 2 * ratios[:, None] ** 2), lattice._conditional()),
+        (2.0 ** (np.arange(161) / 8), lattice._counts()),
+        (np.minimum(octaves, 1) * lattice.OCTAVE, lattice.scale_steps()),
+        (2.0**30 / amplitudes, contexts._inverses()),
+        (16 * 2.0 ** (np.arange(13) / 4), contexts._strengths()),
+        (64 * np.cos(2 * np.pi * np.arange(lattice.ANGLES) / lattice.ANGLES), contexts._turns()[:, 0]),
     ):
         assert np.abs(rounded - np.floor(rounded) - 0.5).min() > margin
-    powers = 2.0 ** (np.arange(1, 209) / 8)
-    irrational = np.arange(1, 209) % 8 > 0
-    assert np.abs(powers - np.rint(powers))[irrational].min() > margin
+        np.testing.assert_array_equal(np.maximum(np.rint(rounded), table.min()), table)
+
+
+def test_flips_lower_distortion_and_rate(picture, monkeypatch):
+    target = load_image(picture)
+    splats = splatcodec.fit(picture, n_gaussians=80, effort=1)
+    step = adaptive.nearest_step(0.3)
+    costs = []
+    for rounds in (0, 30):
+        monkeypatch.setattr(quantizer, "_FLIP_ROUNDS", rounds)
+        quantized = quantize(splats, step, PictureRefiner(target, 20))
+        distortion = ((quantized.splats().render() - target) ** 2).sum() / adaptive.step_value(step) ** 2
+        costs.append(distortion + lattice.SLOPE * sum(adaptive.measure(quantized).values()))
+        assert quantized.symbols.colors.any(axis=1).all()
+        np.testing.assert_array_equal(splatcodec.read(file_of(quantized)).means, quantized.splats().means)
+    assert costs[1] < 0.99 * costs[0]
 
 
 def test_classes_follow_the_amplitude():

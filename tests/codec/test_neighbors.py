@@ -76,19 +76,6 @@ def test_colours_are_expected_where_neighbours_have_them():
     assert np.corrcoef(hues, colors[rows, 2])[0, 1] > 0.9
 
 
-def test_colours_of_forged_files_stay_within_64_bits():
-    surroundings, classes = everything(300)
-    for classes in (np.zeros(300, np.int64), np.full(300, lattice.CLASSES - 1)):
-        shifts = contexts.color_shifts(classes)
-        for sign in (-16, 15):
-            colors = np.repeat(sign << shifts[:, None], 3, axis=1)
-            with np.errstate(all="raise"):
-                model = contexts.Colors(surroundings.all, classes, colors)
-                for channel in range(3):
-                    _, rows = model.channel(colors[:, :channel])
-                    assert rows.min() >= 0
-
-
 def test_directions_follow_those_of_neighbours():
     surroundings, classes = everything(300)
     units = np.tile([4 * lattice.OCTAVE, lattice.OCTAVE], (300, 1))
