@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 OWN = "gsi-adaptive"
 """The profile that is compared with everything else."""
 TITLES = {"jpeg": "JPEG", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF", "jpegxl": "JPEG XL"}
+"""Opponents that are not our own."""
 RANGE = (0.1, 0.5)
 """Rates of the opponent, in bpp, at which BD-rates are compared."""
 SHOWN = ("vtm", "av1", "cool-chic-5.0", "gaussianimage")
@@ -139,9 +140,9 @@ def rd_rates() -> str:
     results = Results.from_json(newest("rd-kodak"))
     lines = ["| against | by PSNR | by luma PSNR | by SSIM | by MS-SSIM |", "|---|---|---|---|---|"]
     for codec in results.codecs:
-        if codec in TITLES:
+        if codec != OWN:
             rates = " | ".join(str(results.bd_rate(codec, metric, RANGE)[OWN]) for metric in METRICS)
-            lines.append(f"| {TITLES[codec]} | {rates} |")
+            lines.append(f"| {TITLES.get(codec, f'`{codec}`')} | {rates} |")
     return "\n".join(lines) + "\n"
 
 
@@ -168,8 +169,26 @@ def rd_versions() -> str:
     return f"{versions}\n- measured: {runs} ([results](../{link('rd-kodak')}))\n"
 
 
+def ablation() -> str:
+    report = json.loads(newest("ablation").read_text())
+    lines = ["| without | BD-rate by PSNR |", "|---|---|"]
+    lines += [f"| {name} | {rate:+.1f} % |" for name, rate in report["bd_rates"].items() if name != "nothing"]
+    return "\n".join(lines) + "\n"
+
+
+def attributes() -> str:
+    report = json.loads(newest("ablation").read_text())
+    names = ("means", "classes", "colors", "scales", "rotations")
+    lines = [f"| quality | {' | '.join(names)} | sum |", f"|---|{'---|' * len(names)}---|"]
+    for quality, own in report["bits_per_gaussian"].items():
+        numbers = [own[name] for name in names]
+        lines.append(f"| {quality} | {' | '.join(f'{number:.1f}' for number in [*numbers, sum(numbers)])} |")
+    return "\n".join(lines) + "\n"
+
+
 DOCUMENTS = {
     "README.md": {"fit": fit, "rd-summary": rd_summary},
+    "docs/compression.md": {"ablation": ablation, "attributes": attributes},
     "docs/fitting.md": {"fits": fits},
     "docs/benchmarks.md": {
         "rd-rates": rd_rates,
