@@ -22,7 +22,7 @@ _PSNR_TOLERANCE = 0.1
 _PERFECT = 100.0
 _TRIES = 12
 _NEAR = 8
-_BITS_PER_GAUSSIAN = {"adaptive": 37, "vq": 56, "half": 128}
+_BITS_PER_GAUSSIAN = {"adaptive": 33, "vq": 56, "half": 128}
 # A setting is a step in the adaptive profile, where the number of Gaussians follows only if the step moves far. In the
 # others it is the logarithm of that number, in units as fine.
 _PER_OCTAVE = adaptive.STEPS_PER_OCTAVE
