@@ -150,18 +150,19 @@ def fastest(
 ) -> dict[tuple[str, str], dict[int, float]]:
     """Least seconds of each function at each number of threads.
 
-    All take turns: in every round a call that is not timed, then calls for a fifth of a second, `CALLS` of them at
-    least. What slows the machine for a while slows them all. What takes seconds runs once.
+    All take turns: in every round and at each number of threads a call that is not timed, then calls for a fifth of a
+    second, `CALLS` of them at least. What slows the machine for a while slows them all, and most of all the numbers of
+    threads of one function alike, which follow each other. What takes seconds runs once.
     """
     times = {name: dict.fromkeys(threads, np.inf) for name in functions}
     for _ in range(rounds):
-        for count in threads:
-            set_num_threads(count)
-            torch.set_num_threads(count)
-            # The threads of torch, which comes last, spin for a while after its calls.
-            time.sleep(0.5)
-            for name, function in functions.items():
-                best = times[name]
+        # The threads of torch, which comes last, spin for a while after its calls.
+        time.sleep(0.5)
+        for name, function in functions.items():
+            best = times[name]
+            for count in threads:
+                set_num_threads(count)
+                torch.set_num_threads(count)
                 if 2 < best[count] < np.inf:
                     continue
                 seconds = [duration(function)]

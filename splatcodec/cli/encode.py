@@ -195,10 +195,11 @@ def run(arguments: argparse.Namespace) -> None:
 def _interrupts(arguments: argparse.Namespace) -> "Iterator[Callable[[], bool]]":
     """Tells whether the user has pressed Ctrl-C, where that shall not end the program; a second time it does.
 
-    Where it shall, it does so at once from the first time that this is asked: before, Numba loads kernels, and would
-    swallow the exception.
+    Where it shall, and where a signal asks to terminate, it does so at once from the first time that this is asked:
+    before, Numba loads kernels, and would swallow the exception.
     """
     pressed = asked = False
+    ended: int | None = None
     keep = arguments.on_interrupt == "keep"
 
     def press(number: int, frame: object) -> None:
@@ -208,20 +209,33 @@ def _interrupts(arguments: argparse.Namespace) -> "Iterator[Callable[[], bool]]"
         if asked and not keep:
             raise KeyboardInterrupt
 
+    def terminate(number: int, frame: object) -> None:
+        nonlocal ended
+        ended = number
+        if asked:
+            sys.exit(128 + number)
+
     def interrupted() -> bool:
         nonlocal asked
         asked = True
+        if ended is not None:
+            sys.exit(128 + ended)
         if pressed and not keep:
             raise KeyboardInterrupt
         return pressed
 
-    previous = signal.getsignal(signal.SIGINT)
-    if previous is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, press)
+    handlers = {signal.SIGINT: press} | {
+        getattr(signal, name): terminate for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+    }
+    previous = {number: signal.getsignal(number) for number in handlers}
+    for number, handler in handlers.items():
+        if previous[number] is not signal.SIG_IGN:
+            signal.signal(number, handler)
     try:
         yield interrupted
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -268,7 +268,10 @@ def assert_stops(files, number: int, exit_code: int, last_words: bytes) -> None:
     """A signal during an encode ends it, keeps what was there and leaves nothing new."""
     (files / "out.gsi").write_bytes(b"precious")
     command = [sys.executable, "-m", "splatcodec", "encode", "picture.png", "out.gsi", "-n", "400", "-e", "9"]
+    # Whoever runs the tests may ignore the signal, as nohup does.
+    inherited = signal.signal(number, signal.SIG_DFL)
     process = subprocess.Popen(command, cwd=files, stderr=subprocess.PIPE)
+    signal.signal(number, inherited)
     before = set(files.iterdir())
     while set(files.iterdir()) == before and process.poll() is None:
         time.sleep(0.05)
