@@ -28,7 +28,7 @@ from .simd import (
     zero_channels,
 )
 from .threads import run
-from .tiles import TILE_ROWS, Tiles
+from .tiles import TILE_ROWS, Tiles, band_count
 
 # Channels that fit in registers together; wider images are rendered in groups of as many.
 _GROUP = 4
@@ -200,12 +200,12 @@ def _write_tile(pixels, x, y, image):
                 image[c, y + row, x : x + columns] = pixels[c, row, :columns]
 
 
-# Threads take whole bands of tiles in turn: neighbours in a band share cache lines of the image and slots of Gaussians.
-
-
 @kernel
 def _bands(tiles, width):
-    """How many tiles lie across an output, and how many bands of them it has."""
+    """How many tiles lie across an output, and how many bands of them it has.
+
+    Threads take whole bands in turn: neighbours in a band share cache lines of the image and slots of Gaussians.
+    """
     across = (width + LANES - 1) // LANES
     return across, (tiles.starts.shape[0] - 1) // across
 
@@ -290,7 +290,7 @@ def _gather(tiles: Tiles, kernel, colors, image, *args) -> NDArray[np.float32]:
         pair_sums = np.empty((len(tiles.slots), len(marker) + 5), np.float32)
         run(
             kernel,
-            -(-image.shape[1] // TILE_ROWS),
+            band_count(image.shape[1]),
             marker,
             tiles,
             np.ascontiguousarray(colors[:, group]),
@@ -309,7 +309,7 @@ def forward(tiles: Tiles, colors: NDArray[np.float32], height: int, width: int) 
     """The image [C, height, width] of Gaussians of `colors` [N, C], sorted into the tiles of an output of that size."""
     image = np.empty((colors.shape[1], height, width), np.float32)
     for group, marker in _groups(colors.shape[1]):
-        run(_forward, -(-height // TILE_ROWS), marker, tiles, np.ascontiguousarray(colors[:, group]), image[group])
+        run(_forward, band_count(height), marker, tiles, np.ascontiguousarray(colors[:, group]), image[group])
     return image
 
 

@@ -209,4 +209,9 @@ def tile_at(x, y, height, width):
 
 def tile_count(height: int, width: int) -> int:
     """Number of tiles that cover a `height` x `width` output."""
-    return -(-height // TILE_ROWS) * -(-width // LANES)
+    return band_count(height) * -(-width // LANES)
+
+
+def band_count(height: int) -> int:
+    """Number of bands of tiles, one above the other, that cover an output of that height."""
+    return -(-height // TILE_ROWS)

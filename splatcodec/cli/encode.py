@@ -17,6 +17,7 @@ from ..encoder import DEFAULT_PROFILE
 from ..files import STANDARD_STREAM, output
 from ..goals import DEFAULT_QUALITY, Goal, Kind
 from .options import (
+    TERMINATION,
     add_effort,
     input_source,
     loss_name,
@@ -25,6 +26,7 @@ from .options import (
     positive_int,
     print_json,
     quality,
+    terminate,
 )
 
 if TYPE_CHECKING:
@@ -209,24 +211,22 @@ def _interrupts(arguments: argparse.Namespace) -> "Iterator[Callable[[], bool]]"
         if asked and not keep:
             raise KeyboardInterrupt
 
-    def terminate(number: int, frame: object) -> None:
+    def end(number: int, frame: object) -> None:
         nonlocal ended
         ended = number
         if asked:
-            sys.exit(128 + number)
+            terminate(number)
 
     def interrupted() -> bool:
         nonlocal asked
         asked = True
         if ended is not None:
-            sys.exit(128 + ended)
+            terminate(ended)
         if pressed and not keep:
             raise KeyboardInterrupt
         return pressed
 
-    handlers = {signal.SIGINT: press} | {
-        getattr(signal, name): terminate for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
-    }
+    handlers = {signal.SIGINT: press} | dict.fromkeys(TERMINATION, end)
     previous = {number: signal.getsignal(number) for number in handlers}
     for number, handler in handlers.items():
         if previous[number] is not signal.SIG_IGN:

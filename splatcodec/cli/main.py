@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 
 from . import bench, compare, decode, encode, evaluate, info
+from .options import TERMINATION, terminate
 
 _COMMANDS = (encode, decode, info, evaluate, compare, bench)
 
@@ -27,11 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_parser(subparsers)
     # Pillow's remarks on odd metadata are no faults of the picture.
     warnings.filterwarnings("ignore", module="PIL")
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
+    for number in TERMINATION:
         # Under nohup, a hang-up is to be ignored.
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminate)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, terminate)
     if sys.stderr is None:
         sys.stderr = io.StringIO()
     try:
@@ -53,11 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("splatcodec: interrupted", file=sys.stderr)
         return 130
     return 0
-
-
-def _terminate(number: int, frame: object) -> None:
-    """Leave as by an exception, so that temporary files are removed."""
-    sys.exit(128 + number)
 
 
 def _fail(message: str) -> int:

@@ -3,11 +3,20 @@
 import argparse
 import json
 import math
+import signal
 import sys
 from typing import BinaryIO
 
 from ..encoder import DEFAULT_EFFORT
 from ..files import STANDARD_STREAM
+
+TERMINATION = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Signals that ask a program to end, of those that the platform has."""
+
+
+def terminate(number: int, frame: object = None) -> None:
+    """Leave as by an exception, so that temporary files are removed."""
+    sys.exit(128 + number)
 
 
 def positive_int(text: str) -> int:
