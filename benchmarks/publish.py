@@ -115,7 +115,7 @@ def kernels() -> str:
     one, two = (rows["splatkernels", threads]["forward_backward_ms"] for threads in (1, 2))
     fused_one, fused_two = (rows["fused step", threads]["forward_backward_ms"] for threads in (1, 2))
     return (
-        f"On two cores ({report['machine']}), 5000 Gaussians with scales of about 5 pixels at 768x512 take\n"
+        f"On an idle machine ({report['machine']}), 5000 Gaussians with scales of about 5 pixels at 768x512 take\n"
         f"{forward:.1f} ms forward and {one:.1f} ms forward and backward on one thread, {two:.1f} ms on two; the\n"
         f"fused step takes {fused_one:.1f} and {fused_two:.1f} ms. Batched matrix products per tile in torch take "
         f"{rows['torch tiles', 1]['ratio']:.0f} times as long on\none thread (`python benchmarks/kernels.py`, "
