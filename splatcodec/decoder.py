@@ -58,9 +58,12 @@ def decode(
         ValueError: the size or the region is out of range.
     """
     splats = read(file)
-    rows, columns = splats.output_size(height, width, scale=scale, region=region)
-    if rows * columns > MAX_PIXELS:
-        raise ValueError(
-            f"an output of {columns}x{rows} pixels is over the limit of {MAX_PIXELS}; decode a region of it"
-        )
+    try:
+        rows, columns = splats.output_size(height, width, scale=scale, region=region)
+        if rows * columns > MAX_PIXELS:
+            raise ValueError(
+                f"an output of {columns:g}x{rows:g} pixels is over the limit of {MAX_PIXELS}; decode a region"
+            )
+    except ValueError as error:
+        raise ValueError(f"{source_name(file)}: {error}") from error
     return to_uint8(splats.render(height, width, scale=scale, region=region))

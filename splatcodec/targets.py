@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from .compress import adaptive
 from .decoder import from_bytes
 from .errors import TargetError
-from .fitting.budget import Count, Distortion
+from .fitting.budget import Budget, Count, Distortion
 from .fitting.task import Task
 from .goals import Goal, balanced_step
 from .image import to_uint8
@@ -20,28 +20,30 @@ _SIZE_TOLERANCE = 0.03
 _PSNR_TOLERANCE = 0.1
 # What counts as the PSNR of equal pictures.
 _PERFECT = 100.0
+# Files to make at most.
 _TRIES = 12
+# Each move towards what has not been passed yet goes so many times as far as the last, for the same miss.
+_GALLOP = 3
 _NEAR = 8
 _BITS_PER_GAUSSIAN = {"adaptive": 33, "vq": 56, "half": 128}
-# A setting is a step in the adaptive profile, where the number of Gaussians follows only if the step moves far. In the
-# others it is the logarithm of that number, in units as fine.
-_PER_OCTAVE = adaptive.STEPS_PER_OCTAVE
-_FREE = _PER_OCTAVE // 2
-_MARGIN = _PER_OCTAVE // 4
+# So many octaves from the setting that suits a fit, another fit is better.
+_FREE = 0.5
+# Octaves of Gaussians to an octave of D; where Gaussians are dropped, octaves to have more than it takes.
 _GAUSSIANS_PER_STEP = 1.3
+_SPARE = 0.25
 
 
 class _Slope(NamedTuple):
-    """What one setting changes, roughly."""
+    """What an octave of a setting changes, roughly."""
 
     alone: float
     """With the same fit."""
     refitted: float
-    """With as many more Gaussians as suit it."""
+    """With as many Gaussians as suit it."""
 
 
-_LOG_SIZE = {"adaptive": _Slope(0.0076, 0.036), "vq": _Slope(0.02, 0.02), "half": _Slope(0.0217, 0.0217)}
-_PSNR = {"adaptive": _Slope(0.035, 0.15), "vq": _Slope(0.08, 0.08), "half": _Slope(0.08, 0.08)}
+_LOG_SIZE = {"adaptive": _Slope(0.24, 1.15), "vq": _Slope(0.64, 0.64), "half": _Slope(0.69, 0.69)}
+_PSNR = {"adaptive": _Slope(1.1, 4.8), "vq": _Slope(2.6, 2.6), "half": _Slope(2.6, 2.6)}
 
 
 def meet(goal: Goal, task: Task, profile: str, n_gaussians: int | None) -> Encoding:
@@ -61,10 +63,11 @@ def _meet_size(limit: int, task: Task, profile: str, n_gaussians: int | None) ->
     least = smallest(task, profile)
     if len(least.data) > limit:
         raise TargetError(f"a size of {limit} bytes cannot be met: {len(least.data)} bytes can")
-    count = n_gaussians or min(max(1, 8 * limit // _BITS_PER_GAUSSIAN[profile]), task.most)
-    settings = _Settings(task, profile, task.grow(Count(count)), fixed=n_gaussians is not None)
+    budget = Count(n_gaussians or min(max(1, 8 * limit // _BITS_PER_GAUSSIAN[profile]), task.most))
     aim = math.log(limit * (1 - _SIZE_TOLERANCE)), math.log(limit + 0.5)
-    found = _search(settings, lambda encoding: math.log(len(encoding.data)), aim, _LOG_SIZE[profile])
+    found = _Search(
+        task, profile, budget, n_gaussians is not None, lambda file: math.log(len(file.data)), aim, _LOG_SIZE[profile]
+    ).run()
     under = [encoding for encoding in (least, *found) if len(encoding.data) <= limit]
     return max(under, key=lambda encoding: len(encoding.data))
 
@@ -74,14 +77,13 @@ def _meet_psnr(target: float, task: Task, profile: str, n_gaussians: int | None)
     pixels = to_uint8(task.target)
     error = task.target.size * 10 ** (-target / 10)
     budget = Count(n_gaussians) if n_gaussians else Distortion(task.target, error, task.most)
-    settings = _Settings(task, profile, task.grow(budget), fixed=n_gaussians is not None)
 
     @cache
     def reached(encoding: Encoding) -> float:
         return min(psnr(pixels, to_uint8(from_bytes(encoding.data, "").render())), _PERFECT)
 
     aim = target, target + _PSNR_TOLERANCE
-    found = _search(settings, reached, aim, _PSNR[profile])
+    found = _Search(task, profile, budget, n_gaussians is not None, reached, aim, _PSNR[profile]).run()
     above = [encoding for encoding in (smallest(task, profile), *found) if reached(encoding) >= target]
     if not above:
         best = max(found, key=reached)
@@ -91,71 +93,157 @@ def _meet_psnr(target: float, task: Task, profile: str, n_gaussians: int | None)
     return min(above, key=lambda encoding: len(encoding.data))
 
 
-class _Settings:
-    """The files of a picture at different settings, from fits that begin where the last one ended."""
+class _Files(Protocol):
+    """The files of one fit. Settings are whole numbers from 0; the larger, the larger and better are the files."""
 
-    def __init__(self, task: Task, profile: str, splats: Splats, fixed: bool) -> None:
-        self._task = task
-        self._adaptive = profile == "adaptive"
-        self._profile = profile
-        self._splats = splats
-        self._fixed = fixed
-        self._step = balanced_step(len(splats), task.squared_error(splats))
-        self.center = self._step if self._adaptive else round(_PER_OCTAVE * math.log2(max(1, len(splats))))
-        self._first = self.center
-        most = adaptive.LAST_STEP if self._adaptive else round(_PER_OCTAVE * math.log2(task.most))
-        self.last = max(self.center, most)
+    splats: Splats
+    """The fit."""
+    last: int
+    """The largest setting."""
 
-    def reach(self, setting: int) -> bool:
-        """Whether the current fit, or the only one allowed, will do for a setting."""
-        highest = self.center + (_FREE if self._adaptive else 0)
-        return self._fixed or self._task.stopped or self.center - _FREE <= setting <= highest
+    def octave(self, setting: int) -> float:
+        """Where a setting lies: at 0 if it suits the fit."""
 
-    def refit(self, setting: int) -> None:
-        """Have as many Gaussians as suit a setting, or some more where fewer can be had of them."""
-        setting += 0 if self._adaptive else _MARGIN
-        octaves = (setting - self.center) / _PER_OCTAVE * (_GAUSSIANS_PER_STEP if self._adaptive else 1)
-        count = max(1, min(round(len(self._splats) * 2**octaves), self._task.most))
-        self._splats = self._task.grow(Count(count), self._splats)
-        self.center = setting
+    def setting(self, octave: float) -> int:
+        """The setting that lies nearest."""
 
     def encode(self, setting: int) -> Encoding:
         """The file at a setting."""
-        if self._adaptive:
-            return finish(self._task, self._splats, setting, self._profile)
-        count = max(1, round(len(self._splats) * 2 ** ((setting - self.center) / _PER_OCTAVE)))
-        step = self._step + setting - self._first
-        return finish(self._task, self._task.trim(self._splats, count), step, self._profile)
+
+    def gaussians(self, octave: float) -> float:
+        """How many Gaussians a fit has that suits what lies there."""
 
 
-def _search(
-    settings: _Settings, measure: Callable[[Encoding], float], aim: tuple[float, float], slope: _Slope
-) -> list[Encoding]:
-    """Files on the way to one whose measure, which grows with the setting, lies within `aim`."""
-    low, high = aim
-    middle = 0.5 * (low + high)
-    tried: dict[int, float] = {}
-    found: list[Encoding] = []
-    setting = settings.center
-    while len(found) < _TRIES:
-        found.append(settings.encode(setting))
-        value = tried[setting] = measure(found[-1])
-        if low <= value <= high:
-            break
-        below = max((s for s, other in tried.items() if other < low), default=None)
-        above = min((s for s, other in tried.items() if other > high), default=None)
-        if below is not None and above is not None and below < above:
-            share = (middle - tried[below]) / (tried[above] - tried[below])
-            setting = round(below + share * (above - below))
-        elif settings.reach(setting + round((middle - value) / slope.alone)):
-            setting += round((middle - value) / slope.alone)
-        else:
-            setting = min(max(setting + round((middle - value) / slope.refitted), 0), settings.last)
-            settings.refit(setting)
-            tried.clear()
-        # Between two settings the measure may jump, or go the other way; one nearby may hit.
-        near = (setting + sign * offset for offset in range(_NEAR) for sign in (1, -1))
-        setting = next((s for s in near if 0 <= s <= settings.last and s not in tried), -1)
-        if setting < 0:
-            break
-    return found
+class _ByStep:
+    """Files of the adaptive profile: a setting is the index of D."""
+
+    def __init__(self, task: Task, splats: Splats) -> None:
+        self._task = task
+        self.splats = splats
+        self._center = balanced_step(len(splats), task.squared_error(splats))
+        self.last = adaptive.LAST_STEP
+
+    def octave(self, setting: int) -> float:
+        return (setting - self._center) / adaptive.STEPS_PER_OCTAVE
+
+    def setting(self, octave: float) -> int:
+        return min(max(round(self._center + octave * adaptive.STEPS_PER_OCTAVE), 0), self.last)
+
+    def encode(self, setting: int) -> Encoding:
+        return finish(self._task, self.splats, setting, "adaptive")
+
+    def gaussians(self, octave: float) -> float:
+        return len(self.splats) * 2 ** (_GAUSSIANS_PER_STEP * octave)
+
+
+class _ByCount:
+    """Files of the other profiles: a setting is a number of Gaussians, of which those that are missed least go."""
+
+    def __init__(self, task: Task, splats: Splats, profile: str) -> None:
+        self._task = task
+        self._profile = profile
+        self.splats = splats
+        self.last = len(splats)
+
+    def octave(self, setting: int) -> float:
+        # Half a Gaussian stands for none.
+        return math.log2(max(setting, 0.5) / max(self.last, 0.5))
+
+    def setting(self, octave: float) -> int:
+        return round(self.last * 2 ** min(octave, 0))
+
+    def encode(self, setting: int) -> Encoding:
+        return finish(self._task, self._task.trim(self.splats, setting), adaptive.LAST_STEP, self._profile)
+
+    def gaussians(self, octave: float) -> float:
+        return len(self.splats) * 2 ** (octave + _SPARE)
+
+
+def _files(task: Task, splats: Splats, profile: str) -> _Files:
+    return _ByStep(task, splats) if profile == "adaptive" else _ByCount(task, splats, profile)
+
+
+class _Search:
+    """The way to a file whose measure, which grows with the setting, lies within an aim.
+
+    Args:
+        task, profile: of the files.
+        budget: of the first fit.
+        fixed: whether there shall be no other.
+        measure: what is wanted of a file.
+        aim: the lowest and highest measure that will do.
+        slope: of the measure.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        profile: str,
+        budget: Budget,
+        fixed: bool,
+        measure: Callable[[Encoding], float],
+        aim: tuple[float, float],
+        slope: _Slope,
+    ) -> None:
+        self._task = task
+        self._profile = profile
+        self._fixed = fixed
+        self._measure = measure
+        self._low, self._high = aim
+        self._middle = 0.5 * (self._low + self._high)
+        self._slope = slope
+        self._grown = False
+        self._use(task.grow(budget))
+
+    def run(self) -> list[Encoding]:
+        """Files, of which the last one lies within the aim, if any does."""
+        found: list[Encoding] = []
+        setting: int | None = self._files.setting(0)
+        while setting is not None and len(found) < _TRIES:
+            found.append(self._files.encode(setting))
+            self._tried[setting] = self._measure(found[-1])
+            setting = self._after(setting)
+        return found
+
+    def _use(self, splats: Splats) -> None:
+        """Go on with the files of a fit."""
+        self._files = _files(self._task, splats, self._profile)
+        self._tried: dict[int, float] = {}
+
+    def _after(self, setting: int) -> int | None:
+        """What to try after a setting, perhaps of another fit; None at the end of the search."""
+        files, tried = self._files, self._tried
+        if self._low <= tried[setting] <= self._high:
+            return None
+        above = min((s for s, value in tried.items() if value > self._high), default=None)
+        lower = (s for s, value in tried.items() if value < self._low and (above is None or s < above))
+        below = max(lower, default=None)
+        if above is not None and below is not None:
+            share = (self._middle - tried[below]) / (tried[above] - tried[below])
+            return self._near((1 - share) * files.octave(below) + share * files.octave(above))
+        octave, missing = files.octave(setting), self._middle - tried[setting]
+        away = missing / self._slope.alone
+        at_end = setting == (files.last if missing > 0 else 0)
+        # Of a fit that has grown because it was too small, fewer Gaussians would be too few once more.
+        if at_end or (abs(octave + away) > _FREE and (missing > 0 or not self._grown)):
+            suited = (self._middle - tried[files.setting(0)]) / self._slope.refitted
+            if self._refit(files.gaussians(suited), missing > 0):
+                return self._files.setting(0)
+        return None if at_end else self._near(octave + _GALLOP ** (len(tried) - 1) * away)
+
+    def _refit(self, gaussians: float, more: bool) -> bool:
+        """Go on with a fit of about so many Gaussians, more than now or fewer, and say whether there is one."""
+        before = len(self._files.splats)
+        count = max(math.ceil(gaussians), before + 1) if more else min(math.floor(gaussians), before - 1)
+        count = min(max(count, 1), self._task.most)
+        if self._fixed or self._task.stopped or count == before:
+            return False
+        self._grown |= more
+        self._use(self._task.grow(Count(count), self._files.splats))
+        return len(self._files.splats) != before
+
+    def _near(self, octave: float) -> int | None:
+        """The setting next to a place that has not been tried: the measure may jump, or go the other way."""
+        middle = self._files.setting(octave)
+        near = (middle + sign * offset for offset in range(_NEAR) for sign in (1, -1))
+        return next((s for s in near if 0 <= s <= self._files.last and s not in self._tried), None)

@@ -14,6 +14,7 @@ from splatkernels import resolve_device
 
 from ..container import PROFILES
 from ..encoder import DEFAULT_PROFILE
+from ..errors import TargetError
 from ..files import STANDARD_STREAM, output
 from ..goals import DEFAULT_QUALITY, Goal, Kind
 from .options import (
@@ -146,20 +147,23 @@ def run(arguments: argparse.Namespace) -> None:
             show(state)
             return interrupted()
 
-        encoding = encode_to(
-            # In the layout of an array: height, width, channels.
-            planes.transpose(1, 2, 0),
-            goal,
-            n_gaussians=arguments.gaussians,
-            effort=arguments.effort,
-            loss=arguments.loss,
-            weights=None if arguments.weights is None else input_source(arguments.weights),
-            max_seconds=arguments.max_seconds,
-            profile=arguments.profile,
-            seed=arguments.seed,
-            device=device,
-            callback=callback,
-        )
+        try:
+            encoding = encode_to(
+                # In the layout of an array: height, width, channels.
+                planes.transpose(1, 2, 0),
+                goal,
+                n_gaussians=arguments.gaussians,
+                effort=arguments.effort,
+                loss=arguments.loss,
+                weights=None if arguments.weights is None else input_source(arguments.weights),
+                max_seconds=arguments.max_seconds,
+                profile=arguments.profile,
+                seed=arguments.seed,
+                device=device,
+                callback=callback,
+            )
+        except TargetError as error:
+            raise TargetError(f"{arguments.input}: {error}") from error
         file.write(encoding.data)
     data = encoding.data
     seconds = time.perf_counter() - start

@@ -105,7 +105,7 @@ class Distortion:
     def __init__(self, target: NDArray[np.float32], squared_error: float, most: int) -> None:
         self._error = squared_error
         self._most = most
-        self._first = target[0].size / 200
+        self._first = max(target[0].size / 200, _FEW)
         self._estimate = most
         self._trend = _Trend()
 

@@ -101,12 +101,14 @@ class Task:
         return splats.take(self._removal_costs(splats) > price)
 
     def trim(self, splats: Splats, count: int) -> Splats:
-        """The `count` Gaussians that the picture would miss most, refined to make up for the others."""
+        """The `count` Gaussians that the picture would miss most, refined if that makes up for the others."""
         if count >= len(splats):
             return splats
         kept = splats.take(all_but_least(self._removal_costs(splats), len(splats) - count))
         gaussians = self.refiner.refine(kept.gaussians, "means", "scales", "rotations", "colors")
-        return Splats(*gaussians, height=kept.height, width=kept.width)
+        refined = Splats(*gaussians, height=kept.height, width=kept.width)
+        # Where few are missing, a short refinement may spoil more than it mends.
+        return min(kept, refined, key=self.squared_error)
 
     def _removal_costs(self, splats: Splats) -> NDArray[np.float64]:
         return removal_costs(*splats.gaussians, splats.height, splats.width, self._weights)

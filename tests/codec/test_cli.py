@@ -194,6 +194,18 @@ def test_unwritable_outputs_fail_before_the_work(files):
     assert_fails(run("decode", files / "picture.gsi", files / "out.xyz"), "out.xyz", "extension")
 
 
+def test_what_cannot_be_made_of_a_file_is_said_with_its_name(files):
+    (files / "out.png").write_bytes(b"precious")
+    for option, word in (
+        (("--scale", "1e9"), "magnification"),
+        (("--region", "0,0,0,10"), "positive width"),
+        (("--region", "0,0,1e300,1"), "1e+300x1 pixels is over the limit"),
+    ):
+        assert_fails(run("decode", files / "picture.gsi", files / "out.png", *option), "picture.gsi", word)
+    assert_fails(run("encode", files / "picture.png", files / "out.png", "--target-size", 1), "picture.png", "1 bytes")
+    assert (files / "out.png").read_bytes() == b"precious"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
 def test_outputs_have_the_permissions_of_any_new_file(files):
     assert run("encode", files / "picture.png", files / "out.gsi", "-n", 5, "-e", 1, "--quiet").returncode == 0

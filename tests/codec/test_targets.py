@@ -45,6 +45,29 @@ def test_a_psnr_is_never_missed_and_hardly_exceeded(photo, profile, tolerance, t
     assert target <= splatcodec.evaluate(photo, data).psnr <= target + tolerance
 
 
+@pytest.mark.parametrize(("profile", "tolerance"), [("adaptive", 0.5), ("vq", 1), ("half", 0.1)])
+def test_noise_gets_as_many_gaussians_as_it_takes(profile, tolerance):
+    """Where each of a few Gaussians is worth a tenth of a dB, steps are coarse; there is one for two samples."""
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    data = splatcodec.encode(noise, target_psnr=24, effort=2, profile=profile)
+    assert 24 <= splatcodec.evaluate(noise, data).psnr <= 24 + tolerance
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_few_bytes_are_used(photo, profile):
+    data = splatcodec.encode(photo, target_size=100, effort=2, profile=profile)
+    # In half precision, a Gaussian takes sixteen.
+    assert 100 - 16 < len(data) <= 100
+
+
+def test_a_fit_that_turns_out_too_large_is_coded_more_coarsely():
+    """Of text, a few Gaussians more are worth many decibels."""
+    strokes = np.kron(np.random.default_rng(1).random((12, 16)) < 0.3, np.ones((8, 8)))
+    page = np.uint8(255 * (1 - strokes))
+    data = splatcodec.encode(page, target_psnr=40, effort=2)
+    assert 40 <= splatcodec.evaluate(page, data).psnr <= 40.5
+
+
 def test_what_cannot_be_met_is_said(photo):
     with pytest.raises(TargetError, match=r"a size of 20 bytes cannot be met: \d+ bytes can"):
         splatcodec.encode(photo, target_size=20, effort=1)
