@@ -61,9 +61,7 @@ def decode(
     try:
         rows, columns = splats.output_size(height, width, scale=scale, region=region)
         if rows * columns > MAX_PIXELS:
-            raise ValueError(
-                f"an output of {columns:g}x{rows:g} pixels is over the limit of {MAX_PIXELS}; decode a region"
-            )
+            raise ValueError(f"an output of {columns}x{rows} pixels is over the limit of {MAX_PIXELS}; decode a region")
     except ValueError as error:
         raise ValueError(f"{source_name(file)}: {error}") from error
     return to_uint8(splats.render(height, width, scale=scale, region=region))

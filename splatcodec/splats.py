@@ -11,6 +11,7 @@ from splatkernels.geometry import Viewport, check_gaussians, covariances
 if TYPE_CHECKING:
     from splatkernels.adam import Gaussians
 
+_REGION_LIMIT = 1e12
 _ZOOM_LIMITS = (1e-6, 1e6)
 
 Region = tuple[float, float, float, float]
@@ -81,8 +82,8 @@ class Splats:
             ValueError: the size, the scale or the region is not positive, or `scale` comes with a size.
         """
         region_width, region_height = region[2:] if region else (self.width, self.height)
-        if region and not (np.isfinite(region).all() and region_width > 0 and region_height > 0):
-            raise ValueError(f"region must have a positive width and height, got {region}")
+        if region and not (np.isfinite(region).all() and 0 < min(region[2:]) <= max(region[2:]) < _REGION_LIMIT):
+            raise ValueError(f"region must have a positive width and height below {_REGION_LIMIT:g}, got {region}")
         if scale is not None and (height is not None or width is not None):
             raise ValueError("scale cannot be combined with a height or width")
         for name, value in (("height", height), ("width", width), ("scale", scale)):

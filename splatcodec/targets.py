@@ -1,7 +1,8 @@
-"""Meeting a size or a PSNR: one fit, quantised at a few steps until the file is what was asked for."""
+"""Meeting a size or a PSNR: a fit, and a search among the files of it until one is what was asked for."""
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, Protocol
 
@@ -20,16 +21,21 @@ _SIZE_TOLERANCE = 0.03
 _PSNR_TOLERANCE = 0.1
 # What counts as the PSNR of equal pictures.
 _PERFECT = 100.0
+# Bytes; no file comes near.
+_LARGEST_SIZE = 2**40
 # Files to make at most.
 _TRIES = 12
-# Each move towards what has not been passed yet goes so many times as far as the last, for the same miss.
+# As long as the aim has not been passed, each move goes so many times farther than the slope says.
 _GALLOP = 3
-_NEAR = 8
+# Settings to try on each side of one that misses by being rounded.
+_NEAR = 3
+# Where a search begins; it is off by a third at most on photographs.
 _BITS_PER_GAUSSIAN = {"adaptive": 33, "vq": 56, "half": 128}
 # So many octaves from the setting that suits a fit, another fit is better.
 _FREE = 0.5
-# Octaves of Gaussians to an octave of D; where Gaussians are dropped, octaves to have more than it takes.
+# Octaves of Gaussians to an octave of D.
 _GAUSSIANS_PER_STEP = 1.3
+# Octaves of Gaussians to have more than it takes, where some are going to be dropped.
 _SPARE = 0.25
 
 
@@ -42,6 +48,7 @@ class _Slope(NamedTuple):
     """With as many Gaussians as suit it."""
 
 
+# Rounded from fits of photographs.
 _LOG_SIZE = {"adaptive": _Slope(0.24, 1.15), "vq": _Slope(0.64, 0.64), "half": _Slope(0.69, 0.69)}
 _PSNR = {"adaptive": _Slope(1.1, 4.8), "vq": _Slope(2.6, 2.6), "half": _Slope(2.6, 2.6)}
 
@@ -54,8 +61,8 @@ def meet(goal: Goal, task: Task, profile: str, n_gaussians: int | None) -> Encod
     """
     if goal.kind == "target_psnr":
         return _meet_psnr(goal.value, task, profile, n_gaussians)
-    limit = int(goal.value if goal.kind == "target_size" else goal.value * task.target[0].size / 8)
-    return _meet_size(limit, task, profile, n_gaussians)
+    limit = goal.value if goal.kind == "target_size" else goal.value * task.target[0].size / 8
+    return _meet_size(int(min(limit, _LARGEST_SIZE)), task, profile, n_gaussians)
 
 
 def _meet_size(limit: int, task: Task, profile: str, n_gaussians: int | None) -> Encoding:
@@ -64,10 +71,13 @@ def _meet_size(limit: int, task: Task, profile: str, n_gaussians: int | None) ->
     if len(least.data) > limit:
         raise TargetError(f"a size of {limit} bytes cannot be met: {len(least.data)} bytes can")
     budget = Count(n_gaussians or min(max(1, 8 * limit // _BITS_PER_GAUSSIAN[profile]), task.most))
-    aim = math.log(limit * (1 - _SIZE_TOLERANCE)), math.log(limit + 0.5)
-    found = _Search(
-        task, profile, budget, n_gaussians is not None, lambda file: math.log(len(file.data)), aim, _LOG_SIZE[profile]
-    ).run()
+    aim = _Aim(
+        lambda encoding: math.log(len(encoding.data)),
+        math.log(limit * (1 - _SIZE_TOLERANCE)),
+        math.log(limit + 0.5),
+        _LOG_SIZE[profile],
+    )
+    found = _Search(task, profile, budget, n_gaussians is not None, aim).run()
     under = [encoding for encoding in (least, *found) if len(encoding.data) <= limit]
     return max(under, key=lambda encoding: len(encoding.data))
 
@@ -75,22 +85,44 @@ def _meet_size(limit: int, task: Task, profile: str, n_gaussians: int | None) ->
 def _meet_psnr(target: float, task: Task, profile: str, n_gaussians: int | None) -> Encoding:
     """The smallest file found whose PSNR is at least `target`; the best one if the user wants no more."""
     pixels = to_uint8(task.target)
-    error = task.target.size * 10 ** (-target / 10)
-    budget = Count(n_gaussians) if n_gaussians else Distortion(task.target, error, task.most)
 
     @cache
     def reached(encoding: Encoding) -> float:
         return min(psnr(pixels, to_uint8(from_bytes(encoding.data, "").render())), _PERFECT)
 
-    aim = target, target + _PSNR_TOLERANCE
-    found = _Search(task, profile, budget, n_gaussians is not None, reached, aim, _PSNR[profile]).run()
-    above = [encoding for encoding in (smallest(task, profile), *found) if reached(encoding) >= target]
+    least = smallest(task, profile)
+    if reached(least) >= target:
+        return least
+    error = task.target.size * 10 ** (-target / 10)
+    budget = Count(n_gaussians) if n_gaussians else Distortion(task.target, error, task.most)
+    aim = _Aim(reached, target, target + _PSNR_TOLERANCE, _PSNR[profile])
+    found = _Search(task, profile, budget, n_gaussians is not None, aim).run()
+    above = [encoding for encoding in found if reached(encoding) >= target]
     if not above:
         best = max(found, key=reached)
         if task.stopped:
             return best
         raise TargetError(f"a PSNR of {target:g} dB cannot be met: {reached(best):.2f} dB can")
     return min(above, key=lambda encoding: len(encoding.data))
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """What is wanted of a file."""
+
+    measure: Callable[[Encoding], float]
+    """Grows with the setting."""
+    low: float
+    """The lowest measure that will do."""
+    high: float
+    """The highest."""
+    slope: _Slope
+    """Of the measure."""
+
+    @property
+    def middle(self) -> float:
+        """What to aim at."""
+        return 0.5 * (self.low + self.high)
 
 
 class _Files(Protocol):
@@ -111,7 +143,7 @@ class _Files(Protocol):
         """The file at a setting."""
 
     def gaussians(self, octave: float) -> float:
-        """How many Gaussians a fit has that suits what lies there."""
+        """How many Gaussians to fit for what lies there."""
 
 
 class _ByStep:
@@ -164,44 +196,30 @@ def _files(task: Task, splats: Splats, profile: str) -> _Files:
 
 
 class _Search:
-    """The way to a file whose measure, which grows with the setting, lies within an aim.
+    """The way to a file that is as wanted.
 
     Args:
         task, profile: of the files.
         budget: of the first fit.
         fixed: whether there shall be no other.
-        measure: what is wanted of a file.
-        aim: the lowest and highest measure that will do.
-        slope: of the measure.
+        aim: what is wanted.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        profile: str,
-        budget: Budget,
-        fixed: bool,
-        measure: Callable[[Encoding], float],
-        aim: tuple[float, float],
-        slope: _Slope,
-    ) -> None:
+    def __init__(self, task: Task, profile: str, budget: Budget, fixed: bool, aim: _Aim) -> None:
         self._task = task
         self._profile = profile
         self._fixed = fixed
-        self._measure = measure
-        self._low, self._high = aim
-        self._middle = 0.5 * (self._low + self._high)
-        self._slope = slope
+        self._aim = aim
         self._grown = False
         self._use(task.grow(budget))
 
     def run(self) -> list[Encoding]:
-        """Files, of which the last one lies within the aim, if any does."""
+        """Files, of which the last one is as wanted, if any is."""
         found: list[Encoding] = []
         setting: int | None = self._files.setting(0)
         while setting is not None and len(found) < _TRIES:
             found.append(self._files.encode(setting))
-            self._tried[setting] = self._measure(found[-1])
+            self._tried[setting] = self._aim.measure(found[-1])
             setting = self._after(setting)
         return found
 
@@ -212,21 +230,21 @@ class _Search:
 
     def _after(self, setting: int) -> int | None:
         """What to try after a setting, perhaps of another fit; None at the end of the search."""
-        files, tried = self._files, self._tried
-        if self._low <= tried[setting] <= self._high:
+        files, tried, aim = self._files, self._tried, self._aim
+        if aim.low <= tried[setting] <= aim.high:
             return None
-        above = min((s for s, value in tried.items() if value > self._high), default=None)
-        lower = (s for s, value in tried.items() if value < self._low and (above is None or s < above))
+        above = min((s for s, value in tried.items() if value > aim.high), default=None)
+        lower = (s for s, value in tried.items() if value < aim.low and (above is None or s < above))
         below = max(lower, default=None)
         if above is not None and below is not None:
-            share = (self._middle - tried[below]) / (tried[above] - tried[below])
+            share = (aim.middle - tried[below]) / (tried[above] - tried[below])
             return self._near((1 - share) * files.octave(below) + share * files.octave(above))
-        octave, missing = files.octave(setting), self._middle - tried[setting]
-        away = missing / self._slope.alone
+        octave, missing = files.octave(setting), aim.middle - tried[setting]
+        away = missing / aim.slope.alone
         at_end = setting == (files.last if missing > 0 else 0)
         # Of a fit that has grown because it was too small, fewer Gaussians would be too few once more.
-        if at_end or (abs(octave + away) > _FREE and (missing > 0 or not self._grown)):
-            suited = (self._middle - tried[files.setting(0)]) / self._slope.refitted
+        if (at_end or abs(octave + away) > _FREE) and (missing > 0 or not self._grown):
+            suited = (aim.middle - tried[files.setting(0)]) / aim.slope.refitted
             if self._refit(files.gaussians(suited), missing > 0):
                 return self._files.setting(0)
         return None if at_end else self._near(octave + _GALLOP ** (len(tried) - 1) * away)
@@ -238,9 +256,14 @@ class _Search:
         count = min(max(count, 1), self._task.most)
         if self._fixed or self._task.stopped or count == before:
             return False
+        splats = self._task.grow(Count(count), self._files.splats)
+        if more and len(splats) <= before:
+            # The picture has no place for more.
+            self._fixed = True
+            return False
         self._grown |= more
-        self._use(self._task.grow(Count(count), self._files.splats))
-        return len(self._files.splats) != before
+        self._use(splats)
+        return True
 
     def _near(self, octave: float) -> int | None:
         """The setting next to a place that has not been tried: the measure may jump, or go the other way."""

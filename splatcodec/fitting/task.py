@@ -108,7 +108,7 @@ class Task:
         gaussians = self.refiner.refine(kept.gaussians, "means", "scales", "rotations", "colors")
         refined = Splats(*gaussians, height=kept.height, width=kept.width)
         # Where few are missing, a short refinement may spoil more than it mends.
-        return min(kept, refined, key=self.squared_error)
+        return min(kept, refined, key=self.squared_error) if self.objective is None else refined
 
     def _removal_costs(self, splats: Splats) -> NDArray[np.float64]:
         return removal_costs(*splats.gaussians, splats.height, splats.width, self._weights)

@@ -199,7 +199,8 @@ def test_what_cannot_be_made_of_a_file_is_said_with_its_name(files):
     for option, word in (
         (("--scale", "1e9"), "magnification"),
         (("--region", "0,0,0,10"), "positive width"),
-        (("--region", "0,0,1e300,1"), "1e+300x1 pixels is over the limit"),
+        (("--region", "0,0,1e300,1"), "below 1e+12"),
+        (("--scale", 3000), "over the limit"),
     ):
         assert_fails(run("decode", files / "picture.gsi", files / "out.png", *option), "picture.gsi", word)
     assert_fails(run("encode", files / "picture.png", files / "out.png", "--target-size", 1), "picture.png", "1 bytes")
