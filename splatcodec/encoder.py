@@ -63,7 +63,8 @@ def encode(
         lambda_: the squared error, summed over 8-bit samples, that a bit must save.
         target_bpp: bits per pixel that the file shall have, or up to 3 % fewer.
         target_size: the same in bytes.
-        target_psnr: PSNR of the decoded 8-bit samples in dB, or up to 0.1 dB more.
+        target_psnr: PSNR of the decoded 8-bit samples in dB, or up to 0.1 dB more; less only if `max_seconds` or
+            `callback` end the fit before.
         n_gaussians: number of Gaussians at most; by default as many as are worth their bits.
         options: as in `fit`: effort, loss, weights, max_seconds, seed, device, callback.
 

@@ -11,6 +11,7 @@ from splatkernels.geometry import Viewport, check_gaussians, covariances
 if TYPE_CHECKING:
     from splatkernels.adam import Gaussians
 
+# Pixels: beyond any canvas, and finite at any magnification.
 _REGION_LIMIT = 1e12
 _ZOOM_LIMITS = (1e-6, 1e6)
 
@@ -79,7 +80,7 @@ class Splats:
         """Height and width in pixels that `render` gives the same arguments.
 
         Raises:
-            ValueError: the size, the scale or the region is not positive, or `scale` comes with a size.
+            ValueError: the size, the scale or the region is not positive or is too large, or `scale` comes with a size.
         """
         region_width, region_height = region[2:] if region else (self.width, self.height)
         if region and not (np.isfinite(region).all() and 0 < min(region[2:]) <= max(region[2:]) < _REGION_LIMIT):

@@ -29,7 +29,7 @@ _TRIES = 12
 _GALLOP = 3
 # Settings to try on each side of one that misses by being rounded.
 _NEAR = 3
-# Where a search begins; it is off by a third at most on photographs.
+# Where a search begins: about what photographs take.
 _BITS_PER_GAUSSIAN = {"adaptive": 33, "vq": 56, "half": 128}
 # So many octaves from the setting that suits a fit, another fit is better.
 _FREE = 0.5

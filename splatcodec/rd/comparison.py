@@ -62,8 +62,7 @@ def compare(image: Pixels, codec: Codec, quality: float, others: Sequence[Codec]
         try:
             found = encode_to_size(other, image, len(data))
             samples.append(Sample(other.name, found, other.decode(found)))
-        # Libraries have errors of their own for pictures they cannot take.
-        except Exception as error:
+        except Exception as error:  # libraries have errors of their own for pictures they cannot take
             raise ImageError(f"{other.name} fails on this picture: {error}") from error
     return samples
 

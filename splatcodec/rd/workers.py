@@ -54,8 +54,7 @@ class Lane:
             # The library's message names the signal or the exit code in braces.
             reason = re.search(r"\{(.+?)\}", str(error))
             return {"error": f"{function.__name__[1:]}: the process died" + (f" of {reason[1]}" if reason else "")}
-        # What cannot be sent to a process, or back from it, may raise anything.
-        except Exception as error:
+        except Exception as error:  # what cannot be sent to a process, or back from it, may raise anything
             return _failure(function.__name__[1:], error)
 
     def close(self) -> None:
