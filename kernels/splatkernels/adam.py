@@ -40,8 +40,35 @@ class Rates:
         return Rates(factor * self.means, factor * self.scales, factor * self.rotations, factor * self.colors)
 
 
+@dataclass(frozen=True)
+class Penalty:
+    """A price on the amplitude M of each Gaussian, M^2 = |color|^2 pi s1 s2 / step^2, as a coder charges it.
+
+    Its derivative by log M is `weight` M^2 / (1 + M^2): every octave of amplitude costs the same, but for Gaussians so
+    faint that they hardly count.
+    """
+
+    weight: float
+    """In units of the loss, a sum over samples, for M to grow by a factor of e."""
+    step: float
+    """The amplitude, as the root of a sum of squares over samples, from which on it costs."""
+    scales: float
+    """Derivative by the logarithm of a scale, as a share of that by log M."""
+    ratios: float
+    """Derivative by the logarithm of s1 / s2, where that is far from 0, likewise."""
+
+
+def penalty_numbers(penalty: Penalty | None, share: float) -> tuple[float, float, float, float]:
+    """What the kernels need to know of a share of a penalty: its weight, 1 / step^2, and those of scales and ratios."""
+    if penalty is None:
+        return 0.0, 0.0, 0.0, 0.0
+    return share * penalty.weight, penalty.step**-2, penalty.scales, penalty.ratios
+
+
 @kernel
-def _update(part, parts, sums, parameters, first, second, steps, rates, beta1, beta2, lowest, highest, brightest):
+def _update(
+    part, parts, sums, parameters, first, second, steps, rates, penalty, beta1, beta2, lowest, highest, brightest
+):
     """One Adam step on `parameters` [N, 5 + C]: x, y, two log-scales, rotation, colours; `sums` as in cpu.backward."""
     count = parameters.shape[1]
     channels = count - 5
@@ -50,12 +77,25 @@ def _update(part, parts, sums, parameters, first, second, steps, rates, beta1, b
     for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
         row = parameters[i]
         stretch = math.exp(row[2] - row[3])
+        spread = stretch - 1 / stretch
         gradient[0] = sums[i, channels]
         gradient[1] = sums[i, channels + 1]
         gradient[2] = sums[i, channels + 2]
         gradient[3] = sums[i, channels + 4]
-        gradient[4] = sums[i, channels + 3] * (stretch - 1 / stretch)
+        gradient[4] = sums[i, channels + 3] * spread
         gradient[5:] = sums[i, :channels]
+
+        square = 1e-12
+        for k in range(5, count):
+            square += row[k] ** 2
+        energy = square * math.pi * math.exp(row[2] + row[3]) * penalty[1]
+        price = penalty[0] * energy / (1 + energy)
+        for k in range(5, count):
+            gradient[k] += price * row[k] / square
+        sharp = energy * spread
+        apart = penalty[3] * price * sharp * (stretch + 1 / stretch) / (1 + sharp * spread)
+        gradient[2] += penalty[2] * price + apart
+        gradient[3] += penalty[2] * price - apart
 
         steps[i] += 1
         bias1 = 1 - beta1 ** steps[i]
@@ -173,8 +213,8 @@ class FrameAdam:
         """The current image [C, H, W], not clamped."""
         return cpu.forward(self._tiles(), np.ascontiguousarray(self.colors), *self.target.shape[1:])
 
-    def step(self, rates: Rates) -> float:
-        """Move every Gaussian once, to reduce the squared error.
+    def step(self, rates: Rates, penalty: Penalty | None = None) -> float:
+        """Move every Gaussian once, to reduce the squared error and a penalty.
 
         Returns:
             The mean squared error before the move.
@@ -183,15 +223,22 @@ class FrameAdam:
             ValueError: a row of the parameters is not finite.
         """
         error, sums = cpu.squared_error(self._tiles(), np.ascontiguousarray(self.colors), self.target)
-        self._descend(sums, rates)
+        # The sums are of half the squared error.
+        self._descend(sums, rates, penalty, 0.5)
         return error / self.target.size
 
-    def step_along(self, differentiate: Callable[[NDArray[np.float32]], NDArray[np.float32]], rates: Rates) -> None:
-        """Move every Gaussian once, to reduce any loss.
+    def step_along(
+        self,
+        differentiate: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+        rates: Rates,
+        penalty: Penalty | None = None,
+    ) -> None:
+        """Move every Gaussian once, to reduce any loss and a penalty.
 
         Args:
             differentiate: takes the current image and returns the gradient of the loss, both [C, H, W].
             rates: how far to move.
+            penalty: added to the loss, if any.
 
         Raises:
             ValueError: the gradient has another shape, or a row of the parameters is not finite.
@@ -200,9 +247,10 @@ class FrameAdam:
         image = cpu.forward(tiles, colors, *self.target.shape[1:])
         gradient = np.ascontiguousarray(differentiate(image), np.float32)
         check_image_gradient(gradient, image)
-        self._descend(cpu.backward(tiles, colors, gradient), rates)
+        self._descend(cpu.backward(tiles, colors, gradient), rates, penalty, 1.0)
 
-    def _descend(self, sums: NDArray[np.float32], rates: Rates) -> None:
+    def _descend(self, sums: NDArray[np.float32], rates: Rates, penalty: Penalty | None, share: float) -> None:
+        """Move along sums that are of a share of the loss."""
         run(
             _update,
             len(self) // 256,
@@ -212,6 +260,7 @@ class FrameAdam:
             self._second,
             self._steps,
             (rates.means, rates.scales, rates.rotations, rates.colors),
+            penalty_numbers(penalty, share),
             *self.betas,
             *self.bounds,
             self.largest_color,

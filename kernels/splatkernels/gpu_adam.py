@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import gpu, triton_update
-from .adam import Gaussians, Rates, check_image_gradient
+from .adam import Gaussians, Penalty, Rates, check_image_gradient, penalty_numbers
 from .geometry import MOST_PAIRS
 
 # Pairs to make room for, per pair at the time: a sort takes time for room that is not used, too.
@@ -90,10 +90,10 @@ class GpuFrameAdam:
         self._firsts = torch.empty_like(self._parameters)
         self._seconds = torch.empty_like(self._parameters)
         self._biases = self._goal.new_empty((0, 2))
-        self._rates = self._goal.new_zeros(4)
-        self._rates_there: Rates | None = None
+        self._settings = self._goal.new_zeros(8)  # four rates, then the numbers of the penalty
+        self._settings_there: tuple[float, ...] | None = None
         self._journal = self._goal.new_zeros(1 + _MOST_PENDING)
-        self._pending: list[tuple[Rates, PendingError]] = []
+        self._pending: list[tuple[Rates, Penalty | None, PendingError]] = []
         self._patience = 1
         self._start_over()
 
@@ -167,8 +167,8 @@ class GpuFrameAdam:
             tiles = gpu.sort_into_tiles(projection, self._pair_count(projection), self._output)
             return gpu.forward(tiles, self._output).cpu().numpy()
 
-    def step(self, rates: Rates) -> PendingError:
-        """Move every Gaussian once, soon; returns the mean squared error before the move.
+    def step(self, rates: Rates, penalty: Penalty | None = None) -> PendingError:
+        """Move every Gaussian once, soon, to reduce the squared error and a penalty; returns the mean error before.
 
         Raises:
             ValueError: in this call or a later one, if a row of the parameters is not finite.
@@ -176,22 +176,25 @@ class GpuFrameAdam:
         if len(self._pending) >= self._patience:
             self.settle()
         error = PendingError(self.settle)
-        self._enqueue(rates, error)
+        self._enqueue(rates, penalty, error)
         return error
 
-    def step_along(self, differentiate: Callable[[Tensor], Tensor], rates: Rates) -> None:
-        """Move every Gaussian once, to reduce any loss; waits for the device.
+    def step_along(
+        self, differentiate: Callable[[Tensor], Tensor], rates: Rates, penalty: Penalty | None = None
+    ) -> None:
+        """Move every Gaussian once, to reduce any loss and a penalty; waits for the device.
 
         Args:
             differentiate: takes the current image and returns the gradient of the loss, both [C, H, W] on the device.
             rates: how far to move.
+            penalty: added to the loss, if any.
 
         Raises:
             ValueError: the gradient has another shape, or a row of the parameters is not finite.
         """
         self.settle()
         with torch.cuda.device_of(self._goal):
-            self._set_rates(rates)
+            self._set(rates, penalty, 1.0)
             projection = self._project()
             pairs = self._pair_count(projection)
             tiles = gpu.sort_into_tiles(projection, pairs, self._output)
@@ -205,7 +208,7 @@ class GpuFrameAdam:
         while self._pending:
             completed, *errors = self._journal[: 1 + len(self._pending)].tolist()
             lost = self._pending[int(completed) :]
-            for (_, pending), error in zip(self._pending[: int(completed)], errors, strict=False):
+            for (*_, pending), error in zip(self._pending[: int(completed)], errors, strict=False):
                 pending.resolve(error / self._goal.numel())
             self._journal.zero_()
             self._pending = []
@@ -213,10 +216,10 @@ class GpuFrameAdam:
             if lost:
                 self._start_over()
             try:
-                for rates, pending in lost:
-                    self._enqueue(rates, pending)
+                for step in lost:
+                    self._enqueue(*step)
             except ValueError as failure:
-                for _, pending in lost:
+                for *_, pending in lost:
                     pending.fail(failure)
                 self._pending = []
                 raise
@@ -229,13 +232,14 @@ class GpuFrameAdam:
         # Room that has lasted for some steps is trusted for as many more, so few are lost when it does not.
         self._patience = 1
 
-    def _enqueue(self, rates: Rates, error: PendingError) -> None:
+    def _enqueue(self, rates: Rates, penalty: Penalty | None, error: PendingError) -> None:
         """Start a step; its error goes into the journal behind those pending."""
         with torch.cuda.device_of(self._goal):
             if self._capacity is None:
                 pairs = self._pair_count(self._project())
                 self._capacity = min(max(int(_HEADROOM * pairs), _SMALLEST_CAPACITY), MOST_PAIRS)
-            self._set_rates(rates)
+            # The sums of a step are of half the squared error.
+            self._set(rates, penalty, 0.5)
             if self._graph is None and self._compiled and self._goal.is_cuda:
                 self._graph = torch.cuda.CUDAGraph()
                 stream = torch.cuda.Stream(self._goal.device)
@@ -248,14 +252,14 @@ class GpuFrameAdam:
                 self._compiled = True
             else:
                 self._graph.replay()
-        self._pending.append((rates, error))
+        self._pending.append((rates, penalty, error))
 
-    def _set_rates(self, rates: Rates) -> None:
-        if rates != self._rates_there:
-            self._rates.copy_(
-                torch.tensor([rates.means, rates.scales, rates.rotations, rates.colors]), non_blocking=True
-            )
-            self._rates_there = rates
+    def _set(self, rates: Rates, penalty: Penalty | None, share: float) -> None:
+        """Tell the device how to move along sums that are of a share of the loss."""
+        settings = (rates.means, rates.scales, rates.rotations, rates.colors, *penalty_numbers(penalty, share))
+        if settings != self._settings_there:
+            self._settings.copy_(torch.tensor(settings), non_blocking=True)
+            self._settings_there = settings
 
     def _run(self, capacity: int) -> None:
         """One step, without waiting for the device."""
@@ -275,7 +279,7 @@ class GpuFrameAdam:
             self._firsts,
             self._seconds,
             self._biases,
-            self._rates,
+            self._settings,
             len(self),
             len(self._goal),
             capacity,

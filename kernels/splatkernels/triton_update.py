@@ -99,7 +99,7 @@ def descend(
     firsts,  # [N, 5 + C] running means of the gradient
     seconds,  # [N, 5 + C] running means of its square
     biases,  # [N, 2] shares of the running means that are not their initial zeros
-    rates,  # [4] means, scales, rotations, colours
+    settings,  # [8] rates of means, scales, rotations and colours, then `adam.penalty_numbers`
     gaussians,
     channels,
     capacity,
@@ -128,11 +128,21 @@ def descend(
     rotation = tl.load(parameters + row + 4, mask=present, other=0.0)
 
     u, v, uu, uv, vv = _add_slots(pair_sums, offsets, i, present, channels + 5, channels, 5, SLOTS)
-    twist = uv * (tl.exp(log1 - log2) - tl.exp(log2 - log1))
-    gradient = (u, v, uu, vv, twist)
+    stretch = tl.exp(log1 - log2)
+    spread = stretch - 1 / stretch
+    square = tl.zeros([BLOCK], tl.float32) + 1e-12
+    for channel in range(0, channels):
+        color = tl.load(parameters + row + 5 + channel, mask=present, other=0.0)
+        square += color * color
+    energy = square * 3.14159265 * tl.exp(log1 + log2) * tl.load(settings + 5)
+    price = tl.load(settings + 4) * energy / (1 + energy)
+    both = tl.load(settings + 6) * price
+    sharp = energy * spread
+    apart = tl.load(settings + 7) * price * sharp * (stretch + 1 / stretch) / (1 + sharp * spread)
+    gradient = (u, v, uu + both + apart, vv + both - apart, uv * spread)
     moves = ()
     for k in tl.static_range(5):
-        rate = tl.load(rates + (0 if k < 2 else (1 if k < 4 else 2)))
+        rate = tl.load(settings + (0 if k < 2 else (1 if k < 4 else 2)))
         move = rate * _direction(gradient[k], firsts, seconds, row + k, present, decay1, decay2, bias1, bias2)
         moves = moves + (move,)
     cos, sin = turn(rotation)
@@ -144,14 +154,15 @@ def descend(
     tl.store(parameters + row + 3, tl.minimum(tl.maximum(log2 - moves[3], lowest), highest), mask=present)
     tl.store(parameters + row + 4, rotation - moves[4], mask=present)
 
-    color_rate = tl.load(rates + 3)
+    color_rate = tl.load(settings + 3)
     for channel in range(0, channels, 4):
         sums = _add_slots(pair_sums, offsets, i, present, channels + 5, channel, 4, SLOTS)
         for c in tl.static_range(4):
             mask = present & (channel + c < channels)
             at = row + 5 + channel + c
             color = tl.load(parameters + at, mask=mask, other=0.0)
-            move = color_rate * _direction(sums[c], firsts, seconds, at, mask, decay1, decay2, bias1, bias2)
+            slope = sums[c] + price * color / square
+            move = color_rate * _direction(slope, firsts, seconds, at, mask, decay1, decay2, bias1, bias2)
             tl.store(parameters + at, tl.minimum(tl.maximum(color - move, -brightest), brightest), mask=mask)
 
 

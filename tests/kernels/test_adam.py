@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from splatkernels.adam import FrameAdam, Rates
+from splatkernels.adam import FrameAdam, Penalty, Rates
 from splatkernels.arrays import render, render_backward
 
 from .scenes import random_scene
 
 RATES = Rates(means=0.02, scales=0.03, rotations=0.05, colors=0.07)
+PENALTY = Penalty(weight=3.0, step=1.5, scales=0.3, ratios=0.2)
 
 
 def optimizer_of(scene, target, **options) -> FrameAdam:
@@ -18,8 +19,22 @@ def optimizer_of(scene, target, **options) -> FrameAdam:
     return optimizer
 
 
-def expected_steps(scene, target, steps, beta1=0.9, beta2=0.99):
-    """Adam on means along the axes in units of the scales, log-scales, rotation and colours, in float64."""
+def penalty_gradients(scales, colors):
+    """Derivatives [N, 2] and [N, C] of `PENALTY` by the logarithms of scales and by colours."""
+    energy = (colors**2).sum(1) * np.pi * scales.prod(1) / PENALTY.step**2
+    price = PENALTY.weight * energy / (1 + energy)
+    ratio = scales[:, 0] / scales[:, 1]
+    # That of log(1 + energy (ratio - 1 / ratio)^2) / 2 by log(ratio).
+    apart = energy * (ratio - 1 / ratio) * (ratio + 1 / ratio) / (1 + energy * (ratio - 1 / ratio) ** 2)
+    by_scales = price[:, None] * (PENALTY.scales + PENALTY.ratios * np.stack([apart, -apart], 1))
+    return by_scales, price[:, None] * colors / (colors**2).sum(1, keepdims=True)
+
+
+def expected_steps(scene, target, steps, beta1=0.9, beta2=0.99, penalty=0.0):
+    """Adam on means along the axes in units of the scales, log-scales, rotation and colours, in float64.
+
+    The loss is half the squared error, and `penalty` times PENALTY.
+    """
     means, scales, rotations, colors = (array.astype(np.float64) for array in scene.gaussians)
     first = second = 0.0
     for step in range(1, steps + 1):
@@ -32,6 +47,9 @@ def expected_steps(scene, target, steps, beta1=0.9, beta2=0.99):
         along = np.einsum("nax,nx->na", axes, gradients.means) * scales
         parts = [along, gradients.scales * scales, gradients.rotations[:, None], gradients.colors]
         gradient = np.concatenate(parts, axis=1)
+        by_scales, by_colors = penalty_gradients(scales, colors)
+        gradient[:, 2:4] += penalty * by_scales
+        gradient[:, 5:] += penalty * by_colors
         first = 0.1 * gradient + beta1 * first
         second = 0.01 * gradient**2 + beta2 * second
         update = first / (1 - beta1**step) / (np.sqrt(second / (1 - beta2**step)) + 1e-8)
@@ -49,6 +67,26 @@ def test_steps_are_adam_in_the_gaussians_own_frame():
     for _ in range(3):
         optimizer.step(RATES)
     for ours, expected in zip(optimizer.gaussians, expected_steps(scene, target, 3), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_penalty_counts_against_the_whole_squared_error():
+    scene = random_scene(12, 30, 40, scales=(2, 8))
+    target = np.random.default_rng(0).uniform(0, 1, (3, 30, 40)).astype(np.float32)
+    optimizer = optimizer_of(scene, target)
+    for _ in range(3):
+        optimizer.step(RATES, PENALTY)
+    for ours, expected in zip(optimizer.gaussians, expected_steps(scene, target, 3, penalty=0.5), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_penalty_is_added_to_any_loss():
+    scene = random_scene(12, 30, 40, scales=(2, 8))
+    target = np.random.default_rng(0).uniform(0, 1, (3, 30, 40)).astype(np.float32)
+    optimizer = optimizer_of(scene, target)
+    for _ in range(3):
+        optimizer.step_along(lambda image: image - target, RATES, PENALTY)
+    for ours, expected in zip(optimizer.gaussians, expected_steps(scene, target, 3, penalty=1.0), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
 
 

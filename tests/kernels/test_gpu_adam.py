@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from splatkernels.adam import FrameAdam, Rates
+from splatkernels.adam import FrameAdam, Penalty, Rates
 
 from .devices import DEVICE, gpu_code, needs_device, poisoned_buffers
 from .scenes import random_scene
@@ -21,6 +21,7 @@ __all__ = ["poisoned_buffers"]
 pytestmark = [*gpu_code, pytest.mark.usefixtures("poisoned_buffers")]
 
 RATES = Rates(means=0.15, scales=0.1, rotations=0.1, colors=0.02)
+PENALTY = Penalty(weight=3.0, step=1.5, scales=0.3, ratios=0.2)
 OPTIONS = {"smallest_scale": 0.4, "largest_scale": 15.0, "cutoff": 6.5}
 
 
@@ -51,6 +52,21 @@ def test_steps_are_those_of_the_cpu(channels):
     np.testing.assert_allclose([float(error) for error in errors], [twin.step(RATES) for _ in range(3)], rtol=1e-5)
     assert_same(ours, twin)
     np.testing.assert_allclose(ours.render(), twin.render(), atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 6])
+def test_steps_with_a_penalty_are_those_of_the_cpu(channels):
+    target = target_of(channels, 21, 35)
+    ours, twin = GpuFrameAdam(target, **OPTIONS, device=DEVICE), FrameAdam(target, **OPTIONS)
+    goal = torch.tensor(target, device=DEVICE)
+    for optimizer in (ours, twin):
+        optimizer.append(*random_scene(5, 21, 35, channels=channels, scales=(1, 5)).gaussians)
+    for step in range(3):
+        penalty = replace(PENALTY, weight=3.0 - step)
+        np.testing.assert_allclose(float(ours.step(RATES, penalty)), twin.step(RATES, penalty), rtol=1e-5)
+    ours.step_along(lambda image: image - goal, RATES, PENALTY)
+    twin.step_along(lambda image: image - target, RATES, PENALTY)
+    assert_same(ours, twin)
 
 
 def test_it_stands_in_for_the_cpu():
