@@ -29,6 +29,22 @@ def test_black_needs_no_gaussians():
     assert not splatcodec.decode(splatcodec.encode(np.zeros((9, 9), np.uint8), profile="vq", effort=1)).any()
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 16])
+def test_few_gaussians_keep_their_colours(count):
+    """Codebooks have room for all of them, however little some count."""
+
+    class Still:
+        def refine(self, gaussians, *free):
+            return gaussians
+
+    rng = np.random.default_rng(count)
+    scales = np.exp(rng.uniform(-1, 6, (count, 2)))
+    colors = rng.normal(0, 0.5, (count, 3)).astype(np.float16)
+    splats = Splats(rng.uniform(0, 90, (count, 2)), scales, rng.uniform(0, 3, count), colors, 90, 90)
+    found = vq.quantize(splats, Still()).splats().colors
+    np.testing.assert_allclose(np.sort(found, axis=0), np.sort(splats.colors, axis=0), atol=2e-3)
+
+
 def test_shapes_survive_their_logarithms():
     rng = np.random.default_rng(0)
     scales, rotations = np.exp(rng.normal(1, 1, (50, 2))), rng.uniform(-9, 9, 50)
