@@ -1,10 +1,12 @@
-"""How close a picture comes to its original: PSNR, SSIM and MS-SSIM of 8-bit samples."""
+"""How close a picture comes to its original: PSNR, SSIM, MS-SSIM and SSIMULACRA 2 of 8-bit samples."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from .container import MAGIC
 from .decoder import from_bytes
@@ -28,6 +30,8 @@ class Evaluation:
     """Structural similarity, mean of the channels; None for pictures under 7 pixels high or wide."""
     ms_ssim: float | None
     """Multi-scale structural similarity; None for pictures of at most 160 pixels in height or width."""
+    ssimulacra2: float | None
+    """SSIMULACRA 2, up to 100; None for pictures under 256 pixels high or wide."""
     bytes: int | None
     """Length of the file."""
     bpp: float | None
@@ -65,6 +69,7 @@ def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
         psnr_y=psnr_y(original, decoded),
         ssim=ssim(original, decoded),
         ms_ssim=ms_ssim(original, decoded),
+        ssimulacra2=ssimulacra2(original, decoded),
         bytes=None if content is None else len(content),
         bpp=None if content is None else 8 * len(content) / (width * height),
     )
@@ -101,6 +106,25 @@ def ms_ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | N
         torch.from_numpy(np.atleast_3d(pixels).astype(np.float32)).movedim(2, 0)[None] for pixels in (reference, image)
     ]
     return float(multiscale(*planes, data_range=255))
+
+
+def ssimulacra2(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | None:
+    """SSIMULACRA 2 (Sneyers 2023) as the ssimulacra2 package computes it, of sRGB samples.
+
+    100 is no difference, 70 one that is hard to see, 50 a medium quality, below 0 a ruin. None for pictures that have
+    no room for its six scales: the package treats borders in another way than the C++ original.
+    """
+    if min(reference.shape[:2]) < 256:
+        return None
+    from ssimulacra2 import compute_ssimulacra2
+
+    return float(compute_ssimulacra2(*(_as_file(as_color(pixels)) for pixels in (reference, image))))
+
+
+def _as_file(pixels: NDArray[np.uint8]) -> BytesIO:
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "BMP")
+    return file
 
 
 def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.number]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..rd import Progress
 
-METRICS = ("psnr", "psnr-y", "ssim", "ms-ssim")
+METRICS = ("psnr", "psnr-y", "ssim", "ms-ssim", "ssimulacra2")
 
 
 def add_parser(subparsers) -> None:
@@ -32,8 +32,8 @@ def add_parser(subparsers) -> None:
         epilog="Settings of a codec follow a colon: LOW..HIGH for five, LOW..HIGH/COUNT, or single ones joined by +; "
         "those of gsi begin with q, for qualities, or n, for numbers of Gaussians. "
         "Example: gsi:q20..80,avif:30..80/7,jpeg:20+50. "
-        "Codecs: gsi, gsi-PROFILE, jpeg, webp, jpeg2000 (set by bpp), avif, and jpegxl (set by distance; needs the "
-        "package imagecodecs).",
+        "Codecs: gsi, gsi-PROFILE, gsi-ssim, jpeg, webp, jpeg2000 (set by bpp), avif, avif-psnr, avif-ssim, and jpegxl "
+        "(set by distance; needs the package imagecodecs).",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGES", help="pictures, or directories of pictures")
     parser.add_argument(

@@ -10,9 +10,9 @@ def add_parser(subparsers) -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "eval",
-        help="measure PSNR, SSIM, MS-SSIM and the rate of a file",
+        help="measure PSNR, SSIM, MS-SSIM, SSIMULACRA 2 and the rate of a file",
         description="Compare a .gsi file, or any picture that Pillow reads, to its original. "
-        "SSIM needs 7 pixels a side, MS-SSIM more than 160.",
+        "SSIM needs 7 pixels a side, MS-SSIM more than 160, SSIMULACRA 2 at least 256.",
     )
     parser.add_argument("reference", metavar="REFERENCE", help="original picture, or -")
     parser.add_argument("file", metavar="FILE", help=".gsi file or picture to judge, or -")
@@ -32,11 +32,12 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json({"reference": arguments.reference, "file": arguments.file, **asdict(result)})
         return
-    print(f"PSNR     {result.psnr:.2f} dB, of luma {result.psnr_y:.2f} dB")
-    print(f"SSIM     {_ratio(result.ssim)}")
-    print(f"MS-SSIM  {_ratio(result.ms_ssim)}")
-    print(f"rate     {result.bpp:.3f} bpp, {result.bytes} bytes")
+    print(f"PSNR           {result.psnr:.2f} dB, of luma {result.psnr_y:.2f} dB")
+    print(f"SSIM           {_value(result.ssim, '.4f')}")
+    print(f"MS-SSIM        {_value(result.ms_ssim, '.4f')}")
+    print(f"SSIMULACRA 2   {_value(result.ssimulacra2, '.2f')}")
+    print(f"rate           {result.bpp:.3f} bpp, {result.bytes} bytes")
 
 
-def _ratio(value: float | None) -> str:
-    return "undefined for so small a picture" if value is None else f"{value:.4f}"
+def _value(value: float | None, form: str) -> str:
+    return "undefined for so small a picture" if value is None else format(value, form)

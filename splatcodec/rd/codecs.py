@@ -15,7 +15,7 @@ import splatkernels
 
 from ..container import PROFILES
 from ..decoder import decode
-from ..encoder import DEFAULT_EFFORT, DEFAULT_PROFILE, encode
+from ..encoder import DEFAULT_EFFORT, DEFAULT_PROFILE, DEFAULT_TUNE, FitOptions, encode
 
 Pixels = NDArray[np.uint8]
 """[H, W] of a grey picture, [H, W, 3] of a colour picture."""
@@ -69,7 +69,7 @@ class Gsi(Codec):
     Args:
         profile: of the files.
         knob: what `quality` sets: "quality", or "n_gaussians", the number of Gaussians.
-        effort, loss: as in `splatcodec.fit`.
+        effort, loss, tune: as in `splatcodec.fit`.
 
     Raises:
         ValueError: there is no such profile.
@@ -83,24 +83,28 @@ class Gsi(Codec):
         knob: Knob = "quality",
         effort: int = DEFAULT_EFFORT,
         loss: str = "l2",
+        tune: str = DEFAULT_TUNE,
     ) -> None:
         if profile not in PROFILES.values():
             raise ValueError(f"unknown profile {profile!r}, expected one of {', '.join(PROFILES.values())}")
-        self.name = f"gsi-{profile}"
+        self.name = f"gsi-{profile}" if tune == DEFAULT_TUNE else f"gsi-{profile}-{tune}"
         self.qualities, self.bounds = _SETTINGS[knob]
-        self._profile, self._knob, self._effort, self._loss = profile, knob, effort, loss
+        self._knob = knob
+        self._options: FitOptions = {"effort": effort, "loss": loss, "tune": tune}
+        self._profile = profile
 
     @property
     def version(self) -> str:
         number = f"{version('splatcodec')}+{_source_digest()}"
-        return f"splatcodec {number}, by {self._knob}, effort {self._effort}, loss {self._loss}"
+        options = ", ".join(f"{name} {value}" for name, value in self._options.items())
+        return f"splatcodec {number}, by {self._knob}, {options}"
 
     def prepare(self) -> None:
         self.decode(encode(np.zeros((8, 8, 3), np.uint8), profile=self._profile, n_gaussians=2, effort=1))
 
     def encode(self, image: Pixels, quality: float) -> bytes:
         setting: dict[str, Any] = {self._knob: round(quality) if self._knob == "n_gaussians" else quality}
-        return encode(image, profile=self._profile, effort=self._effort, loss=self._loss, **setting)
+        return encode(image, profile=self._profile, **self._options, **setting)
 
     def decode(self, data: bytes) -> Pixels:
         return decode(data)

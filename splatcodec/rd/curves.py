@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
 
-METRICS = {"psnr": "PSNR (dB)", "psnr-y": "luma PSNR (dB)", "ssim": "SSIM (dB)", "ms-ssim": "MS-SSIM (dB)"}
+METRICS = {
+    "psnr": "PSNR (dB)",
+    "psnr-y": "luma PSNR (dB)",
+    "ssim": "SSIM (dB)",
+    "ms-ssim": "MS-SSIM (dB)",
+    "ssimulacra2": "SSIMULACRA 2",
+}
 """Metrics of curves, with the titles of their axes. Those of structural similarity are in decibels in curves."""
 
 
@@ -19,7 +25,7 @@ class Curve:
     Attributes:
         name: of the codec.
         bpp: [K] rates in bits per pixel.
-        values: [K] of each of `METRICS`, in dB; NaN where unknown.
+        values: [K] of each of `METRICS`; NaN where unknown.
     """
 
     name: str

@@ -21,7 +21,9 @@ class PillowCodec(Codec):
     feature: str
     library: str
     choices: str
-    """The options besides the quality, in words."""
+    """The options besides the quality, in words, but for the tune."""
+    tune = ""
+    """What the encoder aims at, if it has a choice."""
 
     def __init__(self) -> None:
         if not features.check(self.feature):
@@ -29,7 +31,8 @@ class PillowCodec(Codec):
 
     @property
     def version(self) -> str:
-        return f"{self.library} {features.version(self.feature)}, Pillow {PIL.__version__}, {self.choices}"
+        options = [f"Pillow {PIL.__version__}", self.choices] + [f"tune {self.tune}"] * bool(self.tune)
+        return f"{self.library} {features.version(self.feature)}, {', '.join(options)}"
 
     def encode(self, image: Pixels, quality: float) -> bytes:
         file = BytesIO()
@@ -104,9 +107,10 @@ class Jpeg2000(PillowCodec):
 
 
 class Avif(PillowCodec):
-    """AVIF; the setting is Pillow's quality."""
+    """AVIF, as libavif tunes it unless told otherwise: for what eyes see; the setting is Pillow's quality."""
 
     name = "avif"
+    tune = "iq"
     qualities = (5, 15, 25, 35, 45, 55, 70, 85)
     bounds = (0, 100)
     extension = "avif"
@@ -116,7 +120,28 @@ class Avif(PillowCodec):
     choices = "libaom, speed 4, 4:2:0"
 
     def options(self, image: Pixels, quality: float) -> dict[str, object]:
-        return {"quality": round(quality), "speed": 4, "subsampling": "4:2:0", "codec": "aom"}
+        return {
+            "quality": round(quality),
+            "speed": 4,
+            "subsampling": "4:2:0",
+            "codec": "aom",
+            # The default tune cannot be asked for at the highest quality, which is without loss.
+            "advanced": None if self.tune == Avif.tune else {"tune": self.tune},
+        }
+
+
+class AvifPsnr(Avif):
+    """AVIF, tuned for PSNR."""
+
+    name = "avif-psnr"
+    tune = "psnr"
+
+
+class AvifSsim(Avif):
+    """AVIF, tuned for SSIM."""
+
+    name = "avif-ssim"
+    tune = "ssim"
 
 
 class JpegXl(Codec):

@@ -5,14 +5,21 @@ import math
 import numpy as np
 
 from ..container import PROFILES
-from ..encoder import DEFAULT_EFFORT, DEFAULT_PROFILE
+from ..encoder import DEFAULT_EFFORT, DEFAULT_PROFILE, DEFAULT_TUNE, TUNES
 from .codecs import Codec, Gsi, Knob
-from .opponents import Avif, Jpeg, Jpeg2000, JpegXl, WebP
+from .opponents import Avif, AvifPsnr, AvifSsim, Jpeg, Jpeg2000, JpegXl, WebP
 
-_OPPONENTS: dict[str, type[Codec]] = {kind.name: kind for kind in (Jpeg, WebP, Jpeg2000, Avif, JpegXl)}
-_OWN = {"gsi": DEFAULT_PROFILE} | {f"gsi-{profile}": profile for profile in PROFILES.values()}
+_OPPONENTS: dict[str, type[Codec]] = {
+    kind.name: kind for kind in (Jpeg, WebP, Jpeg2000, Avif, AvifPsnr, AvifSsim, JpegXl)
+}
+_OWN: dict[str, tuple[str, str]] = {
+    "gsi": (DEFAULT_PROFILE, DEFAULT_TUNE),
+    **{f"gsi-{profile}": (profile, DEFAULT_TUNE) for profile in PROFILES.values()},
+    **{f"gsi-{tune}": (DEFAULT_PROFILE, tune) for tune in TUNES},
+}
+"""Profile and tune of each of our own."""
 BUILT_IN = (*_OWN, *_OPPONENTS)
-"""Names that `get_codec` takes; "gsi" is the default profile."""
+"""Names that `get_codec` takes; "gsi" is the default profile, "gsi-ssim" the same with that tune."""
 
 _SETTINGS_IN_RANGE = 5
 
@@ -28,7 +35,8 @@ def get_codec(name: str, *, knob: Knob = "quality", effort: int = DEFAULT_EFFORT
         ValueError: there is no such codec, or the library it needs is missing.
     """
     if name in _OWN:
-        return Gsi(_OWN[name], knob, effort)
+        profile, tune = _OWN[name]
+        return Gsi(profile, knob, effort, tune=tune)
     if name in _OPPONENTS:
         return _OPPONENTS[name]()
     raise ValueError(f"unknown codec {name!r}, expected one of {', '.join(BUILT_IN)}")

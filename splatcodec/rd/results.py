@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FORMAT = "splatcodec.rd"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Row:
         psnr: peak signal-to-noise ratio over all samples, in dB.
         psnr_y: the same of BT.601 luma.
         ssim, ms_ssim: structural similarity, up to 1.
+        ssimulacra2: up to 100.
         encode_seconds, decode_seconds: time in a running process.
         error: what went wrong, if anything.
     """
@@ -45,6 +46,7 @@ class Row:
     psnr_y: float | None = None
     ssim: float | None = None
     ms_ssim: float | None = None
+    ssimulacra2: float | None = None
     encode_seconds: float | None = None
     decode_seconds: float | None = None
     error: str | None = None

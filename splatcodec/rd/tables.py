@@ -7,7 +7,7 @@ import numpy as np
 
 from .results import Results
 
-POINTS = ("codec", "quality", "bpp", "PSNR", "luma", "SSIM", "MS-SSIM", "encode s", "decode s")
+POINTS = ("codec", "quality", "bpp", "PSNR", "luma", "SSIM", "MS-SSIM", "SSIMULACRA 2", "encode s", "decode s")
 """Titles of the columns of `points`; PSNR is in dB."""
 _FIELDS = {
     "bpp": "{:.3f}",
@@ -15,6 +15,7 @@ _FIELDS = {
     "psnr_y": "{:.2f}",
     "ssim": "{:.4f}",
     "ms_ssim": "{:.4f}",
+    "ssimulacra2": "{:.1f}",
     "encode_seconds": "{:.2f}",
     "decode_seconds": "{:.3f}",
 }

@@ -18,6 +18,7 @@ from loky.process_executor import BrokenProcessPool
 from ..image import load_image, to_uint8
 from ..metrics import evaluate
 from .codecs import Codec, Pixels
+from .curves import METRICS
 
 # A call that takes longer is not repeated to keep out of its time what only the first one does.
 _LONG = 1.0
@@ -131,6 +132,6 @@ def _decode(codec: Codec, image: Pixels | str, path: Path) -> dict[str, Any]:
         evaluation = asdict(evaluate(to_uint8(load_image(image)), decoded))
     except BaseException as error:
         return _failure("decode", error)
-    metrics = {name: evaluation[name] for name in ("psnr", "psnr_y", "ssim", "ms_ssim")}
+    metrics = {name: evaluation[name] for name in (metric.replace("-", "_") for metric in METRICS)}
     finite = {name: None if value == float("inf") else value for name, value in metrics.items()}
     return {"decode_seconds": seconds, **finite}

@@ -127,7 +127,8 @@ def test_files_of_a_given_size(name):
 
 
 def test_a_comparison_has_equal_sizes(picture):
-    samples = compare(picture, rd.Gsi(effort=1), 95, [rd.get_codec("jpeg")])
+    # JPEG has no file as small as ours at less quality.
+    samples = compare(picture, rd.Gsi(effort=1), 100, [rd.get_codec("jpeg")])
     assert [sample.name for sample in samples] == ["gsi-adaptive", "jpeg"]
     assert len(samples[1].data) == pytest.approx(len(samples[0].data), rel=0.05)
 
