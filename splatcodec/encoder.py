@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from splatkernels import resolve_device
 
 from . import container
+from .compress import adaptive
 from .errors import ImageError
 from .files import replacing, source_name
-from .goals import DEFAULT_QUALITY, Goal, balanced_step, price
+from .goals import DEFAULT_QUALITY, Goal
 from .image import load_image
 from .profiles import Encoding, finish, half_to_bytes
 from .splats import Splats
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
 
 DEFAULT_EFFORT = 5
 DEFAULT_PROFILE = "adaptive"
+TUNES = ("psnr", "ssim")
+DEFAULT_TUNE = "psnr"
 
 
 class FitOptions(TypedDict, total=False):
     """The options of `fit`, which describes them, but for the number of Gaussians."""
 
     effort: int
+    tune: str
     loss: str
     weights: "ImageLike | None"
     max_seconds: float | None
@@ -66,7 +70,7 @@ def encode(
         target_psnr: PSNR of the decoded 8-bit samples in dB, or up to 0.1 dB more; less only if `max_seconds` or
             `callback` end the fit before.
         n_gaussians: number of Gaussians at most; by default as many as are worth their bits.
-        options: as in `fit`: effort, loss, weights, max_seconds, seed, device, callback.
+        options: as in `fit`: effort, tune, loss, weights, max_seconds, seed, device, callback.
 
     Raises:
         ImageError: the image or the weights cannot be read or are of an unsupported kind.
@@ -101,11 +105,9 @@ def encode_to(
         goal = Goal("quality", DEFAULT_QUALITY)
     task = _task(image, n_gaussians, **options)
     if goal is not None and goal.is_target:
-        if goal.kind == "target_psnr" and task.objective is not None:
-            raise ValueError("a target_psnr goes with the loss l2 and without weights only")
         return meet(goal, task, profile, n_gaussians)
     splats = _fit(task, goal, n_gaussians)
-    step = balanced_step(len(splats), task.squared_error(splats)) if goal is None else goal.step
+    step = adaptive.nearest_step(task.balanced_step(splats)) if goal is None else goal.step
     return finish(task, splats, step, profile)
 
 
@@ -123,9 +125,10 @@ def fit(
         quality: as in `encode`; decides how many Gaussians are worth their bits, unless `n_gaussians` is given.
         n_gaussians: number of Gaussians at most.
         effort: 1 (quick) to 9 (thorough); 5 by default.
+        tune: what counts: "psnr", the squared error, by default; or "ssim", the structure that eyes see, as SSIM and
+            MS-SSIM measure it, which takes about twice as long.
         loss: "l2", the squared error, unless another is named; "l1", the absolute error; or a mix with SSIM:
-            "l1+ssim:0.2" is 0.8 times the absolute error plus 0.2 times (1 - SSIM). All but "l2" without weights take
-            several times as long.
+            "l1+ssim:0.2" is 0.8 times the absolute error plus 0.2 times (1 - SSIM). Goes with the tune "psnr" only.
         weights: how much each pixel counts: an image of the same size, such as a mask; its mean over channels.
         max_seconds: time for the optimisation, at a loss of quality if the effort would take longer. Compiling the
             kernels, once after installation, does not count, and a step that is under way is finished. The outcome
@@ -149,8 +152,8 @@ def _fit(task: "Task", goal: Goal | None, n_gaussians: int | None) -> Splats:
 
     if n_gaussians is not None:
         return task.grow(Count(n_gaussians))
-    step = (goal or Goal("quality", DEFAULT_QUALITY)).step
-    return task.grow(Price(task.target, price(step), task.most))
+    step = adaptive.step_value((goal or Goal("quality", DEFAULT_QUALITY)).step)
+    return task.grow(Price(task.target, step, task.most))
 
 
 def _task(
@@ -158,6 +161,7 @@ def _task(
     n_gaussians: int | None,
     *,
     effort: int = DEFAULT_EFFORT,
+    tune: str = DEFAULT_TUNE,
     loss: str = "l2",
     weights: "ImageLike | None" = None,
     max_seconds: float | None = None,
@@ -166,7 +170,8 @@ def _task(
     callback: "Callable[[FitState], bool | None] | None" = None,
 ) -> "Task":
     """What is to be fitted and how, checked."""
-    from .fitting.loss import Loss, Objective
+    from .fitting.loss import Loss
+    from .fitting.objective import make_objective, tuned_to_structure
     from .fitting.schedule import EFFORTS
     from .fitting.task import Task
 
@@ -179,14 +184,20 @@ def _task(
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}")
     kind = Loss.parse(loss)
+    if tune not in TUNES:
+        raise ValueError(f"unknown tune {tune!r}, expected one of {', '.join(TUNES)}")
+    if tune != DEFAULT_TUNE and kind != Loss():
+        raise ValueError(f"the tune {tune} has a loss of its own and goes without {loss!r}")
     device = resolve_device(device)
     planes = load_image(image)
     _, height, width = planes.shape
     if max(height, width) > container.MAX_SIDE:
         raise ImageError(f"a picture of {width}x{height} pixels is too large: {container.MAX_SIDE} is the longest side")
     emphasis = None if weights is None else _load_weights(weights, height, width)
-    plain = kind == Loss() and emphasis is None
-    objective = None if plain else Objective(kind, planes, emphasis, device)
+    if tune == "ssim":
+        objective = tuned_to_structure(planes, emphasis, device)
+    else:
+        objective = make_objective(kind, planes, emphasis, device)
     return Task(
         planes,
         EFFORTS[effort],

@@ -10,13 +10,7 @@ from .compress.lattice import SLOPE
 
 DEFAULT_QUALITY = 60
 # D at the ends of the scale; 0.03 bpp and no visible loss on photographs.
-_LOWEST_STEP, _HIGHEST_STEP = 1.4, 0.07
-# Squared error in units of D^2 that a Gaussian must be worth: a little more than lambda times its bits, because the fit
-# measures it before rates fall.
-_PRICE = 3.8
-# A fit of N Gaussians and squared error e is quantised best with about D = this * sqrt(e / N).
-_BALANCE = 0.52
-
+_LOWEST_STEP, _HIGHEST_STEP = 1.3, 0.065
 # Beyond what 8-bit samples can tell apart.
 _HIGHEST_PSNR = 100
 
@@ -66,13 +60,3 @@ class Goal:
         if self.kind == "quality":
             return adaptive.nearest_step(_LOWEST_STEP * (_HIGHEST_STEP / _LOWEST_STEP) ** (self.value / 100))
         return adaptive.nearest_step(math.sqrt(self.value / SLOPE) / 255)
-
-
-def price(step: int) -> float:
-    """Squared error that a Gaussian must be worth at a step."""
-    return _PRICE * adaptive.step_value(step) ** 2
-
-
-def balanced_step(n_gaussians: int, squared_error: float) -> int:
-    """The step that suits a fit, given its squared error, a sum over samples."""
-    return adaptive.nearest_step(_BALANCE * math.sqrt(max(squared_error, 1e-9) / max(n_gaussians, 1)))

@@ -8,7 +8,6 @@ import numpy as np
 from . import container
 from .compress import adaptive, half, vq
 from .compress.quantizer import quantize
-from .goals import price
 from .splats import Splats
 
 if TYPE_CHECKING:
@@ -33,14 +32,15 @@ def finish(task: "Task", splats: Splats, step: int, profile: str) -> Encoding:
     Raises:
         GsiError: they do not fit the format.
     """
-    kept = task.prune(splats, price(step))
+    d = adaptive.step_value(step)
+    kept = task.prune(splats, d)
     if profile == "half":
         chunks, count = half.encode(kept), len(kept)
     elif profile == "vq":
-        coded = vq.quantize(kept, task.refiner)
+        coded = vq.quantize(kept, task.refiner(kept))
         chunks, count = vq.encode(coded), len(coded)
     else:
-        quantized = quantize(kept, step, task.refiner)
+        quantized = quantize(kept, step, task.refiner(kept, d))
         chunks, count = adaptive.encode(quantized), len(quantized.symbols)
     return Encoding(_pack(kept, profile, count, chunks), len(splats), count)
 

@@ -11,7 +11,7 @@ from .decoder import from_bytes
 from .errors import TargetError
 from .fitting.budget import Budget, Count, Distortion
 from .fitting.task import Task
-from .goals import Goal, balanced_step
+from .goals import Goal
 from .image import to_uint8
 from .metrics import psnr
 from .profiles import Encoding, finish, smallest
@@ -152,7 +152,7 @@ class _ByStep:
     def __init__(self, task: Task, splats: Splats) -> None:
         self._task = task
         self.splats = splats
-        self._center = balanced_step(len(splats), task.squared_error(splats))
+        self._center = adaptive.nearest_step(task.balanced_step(splats))
         self.last = adaptive.LAST_STEP
 
     def octave(self, setting: int) -> float:

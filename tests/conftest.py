@@ -19,6 +19,21 @@ def picture() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """Blobs of many sizes, uint8 [144, 192, 3]."""
+    rng = np.random.default_rng(0)
+    truth = splatcodec.Splats(
+        rng.uniform(0, 1, (900, 2)) * (192, 144),
+        np.exp(rng.uniform(0, 3, (900, 2))),
+        rng.uniform(0, np.pi, 900),
+        rng.normal(0, 0.1, (900, 3)),
+        144,
+        192,
+    )
+    return np.uint8(255 * np.clip(truth.render() + 0.5, 0, 1)).transpose(1, 2, 0)
+
+
+@pytest.fixture(scope="session")
 def encoded(picture) -> bytes:
     """The picture as a .gsi file of 60 Gaussians in half precision."""
     return half_to_bytes(splatcodec.fit(picture, n_gaussians=60, effort=2))

@@ -62,18 +62,19 @@ def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
     classes = symbols.classes
     surroundings = Surroundings(cells)
     steps = lattice.color_steps(scales, d)
-    rounded = _round_colors(lattice.to_basis(colors) / steps, classes, surroundings)
+    curvatures = refiner.curvatures((means, scales, rotations, colors))
+    rounded = _round_colors(lattice.to_basis(colors) / steps, curvatures, classes, surroundings)
 
-    def differentiate(colors: Integers, places: Integers) -> tuple[NDArray[np.floating], NDArray[np.floating]] | None:
+    def differentiate(colors: Integers, places: Integers) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         means = lattice.mean_values(places, cells, counts).astype(np.float32)
         values = lattice.from_basis(colors * steps).astype(np.float32)
         gradients = refiner.gradients((means, scales, rotations, values))
-        if gradients is None:
-            return None
         sides = np.exp2(cells.sides) / counts
         return lattice.to_basis(gradients.colors) * steps / d**2, gradients.means * sides / d**2
 
-    rounded, places = _flip(rounded, places, counts, differentiate, lambda c: ColorRates(surroundings, classes, c))
+    rounded, places = _flip(
+        rounded, places, counts, curvatures, differentiate, lambda c: ColorRates(surroundings, classes, c)
+    )
     return Quantized(step, replace(symbols, colors=rounded), lattice.mean_values(places, cells, counts), canvas)
 
 
@@ -123,7 +124,9 @@ def _round_rotations(
     return (means, scales, (symbols * np.pi / counts).astype(np.float32), colors), symbols
 
 
-def _round_colors(colors: NDArray[np.floating], classes: Integers, surroundings: Surroundings) -> Integers:
+def _round_colors(
+    colors: NDArray[np.floating], curvatures: NDArray[np.floating], classes: Integers, surroundings: Surroundings
+) -> Integers:
     """Integers [N, C] near `colors` [N, C], in steps, of the least error and rate; some lie nearer to their class."""
     channels = colors.shape[1]
     norms = np.linalg.norm(colors, axis=1, keepdims=True)
@@ -135,7 +138,7 @@ def _round_colors(colors: NDArray[np.floating], classes: Integers, surroundings:
     for start in (colors, clipped):
         for corner in corners:
             near = np.floor(start).astype(np.int64) + corner
-            costs = ((near - colors) ** 2).sum(axis=1) + lattice.SLOPE * rates.bits(near)
+            costs = curvatures * ((near - colors) ** 2).sum(axis=1) + lattice.SLOPE * rates.bits(near)
             better = (costs < least) & near.any(axis=1)
             best[better], least[better] = near[better], costs[better]
     return best
@@ -145,20 +148,20 @@ def _flip(
     colors: Integers,
     places: Integers,
     counts: Integers,
-    differentiate: Callable[[Integers, Integers], tuple[NDArray[np.floating], NDArray[np.floating]] | None],
+    curvatures: NDArray[np.floating],
+    differentiate: Callable[[Integers, Integers], tuple[NDArray[np.floating], NDArray[np.floating]]],
     rates: Callable[[Integers], ColorRates],
 ) -> tuple[Integers, Integers]:
     """Colours [N, C] and places [N, 2] of means, of `counts` [N, 2], after changes by one that lower the cost.
 
-    `differentiate` returns the gradients of the squared error by both, in units of D^2 per step.
+    `differentiate` returns the gradients of the error by both, in units of D^2 per step. Its curvature is `curvatures`
+    [N] times that of the squared error.
     """
     rng = np.random.default_rng(0)
     for _ in range(_FLIP_ROUNDS if len(colors) else 0):
-        gradients = differentiate(colors, places)
-        if gradients is None:
-            break
-        flips = _color_flips(colors, rates(colors), gradients[0])
-        moves = _moves(places, counts, gradients[1])
+        by_colors, by_places = differentiate(colors, places)
+        flips = _color_flips(colors, rates(colors), by_colors, _COLOR_CURVATURE * curvatures)
+        moves = _moves(places, counts, by_places, _PLACE_CURVATURE * curvatures)
         flipped = flips.costs < moves.costs
         chosen = rng.random(len(colors)) < _FLIPPED
         colors = colors + flips.changes * (chosen & flipped)[:, None]
@@ -173,22 +176,26 @@ class _Flips(NamedTuple):
     costs: NDArray[np.float64]
 
 
-def _color_flips(colors: Integers, rates: ColorRates, gradients: NDArray[np.floating]) -> _Flips:
+def _color_flips(
+    colors: Integers, rates: ColorRates, gradients: NDArray[np.floating], curvatures: NDArray[np.floating]
+) -> _Flips:
     """Of colours [N, C]."""
     bits = rates.bits(colors)
 
     def added(other: Integers) -> NDArray[np.float64]:
         return np.where(other.any(axis=1), lattice.SLOPE * (rates.bits(other) - bits), np.inf)
 
-    return _flips(colors, gradients, _COLOR_CURVATURE, added)
+    return _flips(colors, gradients, curvatures, added)
 
 
-def _moves(places: Integers, counts: Integers, gradients: NDArray[np.floating]) -> _Flips:
+def _moves(
+    places: Integers, counts: Integers, gradients: NDArray[np.floating], curvatures: NDArray[np.floating]
+) -> _Flips:
     """Of the places [N, 2] of means, of `counts` [N, 2] that are equally likely."""
     return _flips(
         places,
         gradients,
-        _PLACE_CURVATURE,
+        curvatures,
         lambda other: np.where(((other >= 0) & (other < counts)).all(axis=1), 0, np.inf),
     )
 
@@ -196,10 +203,10 @@ def _moves(places: Integers, counts: Integers, gradients: NDArray[np.floating]) 
 def _flips(
     values: Integers,
     gradients: NDArray[np.floating],
-    curvature: float,
+    curvatures: NDArray[np.floating],
     added: Callable[[Integers], NDArray[np.float64]],
 ) -> _Flips:
-    """Of values [N, K], given gradients [N, K] and curvature of the squared error in units of D^2 per step.
+    """Of values [N, K], given gradients [N, K] and curvatures [N] of the error in units of D^2 per step.
 
     `added` says what other values would add to the rate, in the same units.
     """
@@ -209,7 +216,7 @@ def _flips(
         for change in (-1, 1):
             other = values.copy()
             other[:, column] += change
-            cost = change * gradients[:, column] + curvature + added(other)
+            cost = change * gradients[:, column] + curvatures + added(other)
             better = cost < costs
             costs[better] = cost[better]
             changes[better] = 0

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from splatkernels import Gradients
     from splatkernels.adam import Gaussians
@@ -15,5 +18,8 @@ class Refiner(Protocol):
     def refine(self, gaussians: "Gaussians", *free: Attribute) -> "Gaussians":
         """Gaussians whose attributes in `free` reduce the error, and whose others are the same."""
 
-    def gradients(self, gaussians: "Gaussians") -> "Gradients | None":
-        """Gradients of the squared error by all attributes; None if the error is something else."""
+    def gradients(self, gaussians: "Gaussians") -> "Gradients":
+        """Gradients of the error, in the units of the squared error, by all attributes."""
+
+    def curvatures(self, gaussians: "Gaussians") -> NDArray[np.floating]:
+        """How much more the error curves around each of N Gaussians than the squared error does."""

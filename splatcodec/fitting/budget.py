@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
+from . import rate
 from .pruning import all_but_least
 
 _BLOCK = 32
@@ -15,6 +16,8 @@ _BLOCK = 32
 _PER_COEFFICIENT, _POWER = 5.8, 0.675
 # The error falls with this power of the number of Gaussians, until a fit knows better; within these limits.
 _EXPONENT, _LOWEST_EXPONENT, _HIGHEST_EXPONENT = 0.85, 0.4, 1.5
+# Share of the squared error that falling rates leave.
+_SETTLED = 0.75
 _FEW = 10
 _GROWN = 1.02
 _LEAST = 1e-12
@@ -28,6 +31,9 @@ class Budget(Protocol):
 
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which Gaussians to keep once rates begin to fall, given the squared error that removing each would add."""
+
+    def step(self, n_gaussians: int, squared_error: float) -> float:
+        """The D that the Gaussians will be stored with, given the squared error with so many."""
 
 
 class Count:
@@ -45,6 +51,10 @@ class Count:
 
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         return all_but_least(costs, len(costs) - self._count)
+
+    def step(self, n_gaussians: int, squared_error: float) -> float:
+        left = _SETTLED * squared_error * (n_gaussians / self._count) ** _EXPONENT
+        return rate.balanced_step(self._count, left)
 
 
 class _Trend:
@@ -69,14 +79,15 @@ class Price:
 
     Args:
         target: [C, H, W], the picture.
-        price: squared error, a sum over samples of full scale 1, that each must be worth.
+        step: D, which says what each must be worth.
         most: limit on their number.
     """
 
-    def __init__(self, target: NDArray[np.float32], price: float, most: int) -> None:
-        self._price = price
+    def __init__(self, target: NDArray[np.float32], step: float, most: int) -> None:
+        self._step = step
+        self._price = rate.price(step)
         self._most = most
-        self._first = _PER_COEFFICIENT * _count_coefficients(target, price) ** _POWER
+        self._first = _PER_COEFFICIENT * _count_coefficients(target, self._price) ** _POWER
         self._trend = _Trend()
 
     def wanted(self, n_gaussians: int, squared_error: float) -> int:
@@ -91,6 +102,9 @@ class Price:
 
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         return (costs > self._price) & all_but_least(costs, len(costs) - self._most)
+
+    def step(self, n_gaussians: int, squared_error: float) -> float:
+        return self._step
 
 
 class Distortion:
@@ -119,6 +133,9 @@ class Distortion:
 
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         return all_but_least(costs, len(costs) - self._estimate)
+
+    def step(self, n_gaussians: int, squared_error: float) -> float:
+        return rate.balanced_step(self._estimate, self._error)
 
 
 def _count_coefficients(target: NDArray[np.float32], energy: float) -> int:

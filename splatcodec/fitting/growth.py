@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatkernels import CUTOFF
-from splatkernels.adam import FrameAdam, Rates
+from splatkernels.adam import FrameAdam, Penalty, Rates
 
 from ..splats import Splats
+from . import rate
 from .budget import Budget
 from .placement import propose
 from .pruning import all_but_least, removal_costs, sample
@@ -20,7 +21,7 @@ from .schedule import Schedule
 if TYPE_CHECKING:
     from splatkernels.gpu_adam import GpuFrameAdam
 
-    from .loss import Objective
+    from .objective import Objective
 
     Optimizer = FrameAdam | GpuFrameAdam
 
@@ -96,7 +97,7 @@ def grow(
         seed: of the random perturbations of new Gaussians; equal seeds give equal results on one device, unless time
             is limited.
         device: "cpu" or "cuda".
-        objective: what to minimise; the squared error if None.
+        objective: what to minimise, anew in the units of the squared error at each stage; the squared error if None.
         max_seconds: time to be done in, but for what is under way then: a step, or placing a group. The schedule is
             followed faster if it would take longer.
         callback: called after every step; where it returns True, the fit ends with what there is.
@@ -127,7 +128,11 @@ def grow(
     for done in range(schedule.steps):
         if schedule.stage(progress) > stage:
             previous, stage = stage, schedule.stage(progress)
-            wanted = budget.wanted(len(optimizer), _squared_error(optimizer, emphasis))
+            image = optimizer.render()
+            current = None if objective is None else objective.at(progress, image)
+            error = squared_error(image, target, emphasis)
+            wanted = budget.wanted(len(optimizer), error)
+            penalty = rate.penalty(budget.step(len(optimizer), error))
             if stage < schedule.stages:
                 relocated = schedule.relocated if stage else 0.0
                 _change(optimizer, schedule.gaussians(stage, first, wanted), relocated, emphasis, rng)
@@ -135,14 +140,14 @@ def grow(
                 optimizer.keep(budget.keep(_removal_costs(optimizer, emphasis)))
             else:
                 _change(optimizer, wanted, 0.0, emphasis, rng)
-        loss, error = step(optimizer, objective, _RATES.scaled(schedule.rate(progress, steps)))
+        loss, mean_error = descend(optimizer, current, _RATES.scaled(schedule.rate(progress, steps)), penalty)
         if max_seconds and done % _STEPS_BETWEEN_LOOKS == 0:
             # A GPU may be far behind.
-            float(error)
+            float(mean_error)
         seconds = time.perf_counter() - began
         progress = max((done + 1) / schedule.steps, seconds / max_seconds if max_seconds else 0.0)
         steps = (done + 1) / progress
-        state = FitState(done + 1, schedule.steps, min(progress, 1.0), loss, error, len(optimizer), seconds, take)
+        state = FitState(done + 1, schedule.steps, min(progress, 1.0), loss, mean_error, len(optimizer), seconds, take)
         if (callback is not None and asks_to_stop(callback(state))) or progress >= 1:
             break
     _drop_invisible(optimizer)
@@ -174,10 +179,12 @@ def make_optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
     )
 
 
-def step(optimizer: "Optimizer", objective: "Objective | None", rates: Rates) -> tuple[SupportsFloat, SupportsFloat]:
+def descend(
+    optimizer: "Optimizer", objective: "Objective | None", rates: Rates, penalty: Penalty | None
+) -> tuple[SupportsFloat, SupportsFloat]:
     """Move every Gaussian once; returns the loss and the mean squared error before."""
     if objective is None:
-        error = optimizer.step(rates)
+        error = optimizer.step(rates, penalty)
         return error, error
     evaluated = []
 
@@ -185,7 +192,7 @@ def step(optimizer: "Optimizer", objective: "Objective | None", rates: Rates) ->
         evaluated.append(objective.evaluate(image))
         return evaluated[0].gradient
 
-    optimizer.step_along(differentiate, rates)
+    optimizer.step_along(differentiate, rates, penalty)
     return evaluated[0].loss, evaluated[0].squared_error
 
 
@@ -204,9 +211,11 @@ def _change(
         _place(optimizer, wanted - len(optimizer), emphasis, rng)
 
 
-def _squared_error(optimizer: "Optimizer", emphasis: NDArray[np.float32] | None) -> float:
-    """A sum over samples, each as much as it counts."""
-    squares = (optimizer.target - optimizer.render()) ** 2
+def squared_error(
+    image: NDArray[np.float32], target: NDArray[np.float32], emphasis: NDArray[np.float32] | None
+) -> float:
+    """Of two images [C, H, W], a sum over samples, each as much as it counts by `emphasis` [H, W]."""
+    squares = (target - image) ** 2
     return float((squares if emphasis is None else squares * emphasis).sum(dtype=np.float64))
 
 

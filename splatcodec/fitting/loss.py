@@ -1,4 +1,7 @@
-"""What a fit minimises, if not the plain squared error: differentiable losses of images, on any device."""
+"""What a fit minimises, and the definitions of its parts in torch: differentiable, on any device.
+
+`similarity` has compiled twins of them for the CPU.
+"""
 
 import re
 from dataclasses import dataclass
@@ -7,22 +10,28 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .similarity import C1, C2, LEAST, TAPS, WINDOW, powers, scales_within
+
 if TYPE_CHECKING:
     from torch import Tensor
-
-# Those of Wang et al. 2004.
-_WINDOW, _DEVIATION = 11, 1.5
-_C1, _C2 = 0.01**2, 0.03**2
 
 
 @dataclass(frozen=True)
 class Loss:
-    """(1 - ssim) * base + ssim * (1 - SSIM), each a mean over samples."""
+    """A sum of means over samples, each times its share."""
 
-    base: str = "l2"
-    """"l2", the squared error, or "l1", the absolute error."""
+    l2: float = 1.0
+    """Of the squared error."""
+    l1: float = 0.0
+    """Of the absolute error."""
     ssim: float = 0.0
-    """Weight of structural dissimilarity, from 0 to 1."""
+    """Of 1 - SSIM."""
+    ms_ssim: float = 0.0
+    """Of 1 - MS-SSIM."""
+    even: bool = False
+    """Whether each part is first divided by its own value, so that shares say what each weighs."""
+    start: float = 0.0
+    """Share of a fit, from 0 to 1, during which the squared error alone counts."""
 
     @classmethod
     def parse(cls, text: str) -> "Loss":
@@ -37,67 +46,67 @@ class Loss:
         weight = float(match[4] or 0.2) if match[2] else 0.0
         if weight > 1:
             raise ValueError(f"the weight of SSIM must lie between 0 and 1, got {text!r}")
-        return cls(match[1], weight)
+        base = 1 - weight
+        return cls(l2=base, ssim=weight) if match[1] == "l2" else cls(l2=0.0, l1=base, ssim=weight)
+
+    @property
+    def has_structure(self) -> bool:
+        """Whether windows of pixels are compared."""
+        return self.ssim > 0 or self.ms_ssim > 0
 
 
-class Evaluated(NamedTuple):
+class Parts(NamedTuple):
+    """The parts of a loss, or factors on them; a mean over samples each, weighted by pixel."""
+
+    l2: float
+    l1: float
+    ssim: float
+    ms_ssim: float
+
+
+class Measured(NamedTuple):
     """A loss at an image."""
 
-    loss: "Tensor"
-    squared_error: "Tensor"  # mean over samples, without weights
-    gradient: "NDArray[np.float32] | Tensor"  # [C, H, W] of the loss times the number of samples, of the image's type
+    parts: Parts
+    squared_error: "float | Tensor"  # mean over samples, without weights
+    gradient: "NDArray[np.float32] | Tensor"  # [C, H, W] of the factors times the parts, times the number of samples
 
 
-class Objective:
-    """A loss against a target.
+def parts(image: "Tensor", reference: "Tensor", weights: "Tensor") -> "list[Tensor]":
+    """The `Parts` of a loss, differentiable.
 
     Args:
-        loss: which one.
-        target: [C, H, W] float32, full scale 1.
-        weights: [H, W], how much each pixel counts, from 0 to 1 and not all 0; all count the same if None.
-        device: where images will be.
-
-    Raises:
-        ValueError: SSIM is asked for in a picture smaller than its window.
+        image, reference: [C, H, W], full scale 1.
+        weights: [H, W], how much each pixel counts.
     """
+    residual = image - reference
+    found = [(residual**2 * weights).mean(), (residual.abs() * weights).mean()]
+    if min(image.shape[1:]) < WINDOW:
+        return [*found, 0 * found[0], 0 * found[0]]
+    return [*found, *(weights.mean() * (1 - similarity) for similarity in similarities(image, reference, weights))]
 
-    def __init__(
-        self, loss: Loss, target: NDArray[np.float32], weights: NDArray[np.float32] | None, device: str
-    ) -> None:
-        import torch
 
-        if loss.ssim > 0 and min(target.shape[1:]) < _WINDOW:
-            raise ValueError(f"SSIM needs a picture of at least {_WINDOW}x{_WINDOW} pixels")
-        self.weights = weights
-        self._loss = loss
-        self._target = torch.tensor(target, device=device)
-        share = np.ones(target.shape[1:]) if weights is None else weights / weights.mean(dtype=np.float64)
-        self._weights = torch.tensor(share, dtype=torch.float32, device=device)
+def similarities(image: "Tensor", reference: "Tensor", weights: "Tensor") -> "tuple[Tensor, Tensor]":
+    """SSIM and MS-SSIM of two images [C, H, W], means over channels, where windows count by `weights` [H, W]."""
+    import torch
+    from torch.nn.functional import avg_pool2d
 
-    def evaluate(self, image: "NDArray[np.float32] | Tensor") -> Evaluated:
-        """Loss and gradient at an image [C, H, W]: an array, or a tensor on the device."""
-        import torch
-
-        variable = torch.as_tensor(image).detach().requires_grad_()
-        # In ten bits, variances would drown in the rounding of squares; without an order, no two fits would be equal.
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False, deterministic=True):
-            loss = self(variable)
-            (gradient,) = torch.autograd.grad(loss, variable)
-        gradient *= gradient.numel()
-        error = ((variable.detach() - self._target) ** 2).mean()
-        return Evaluated(loss.detach(), error, gradient.numpy() if isinstance(image, np.ndarray) else gradient)
-
-    def __call__(self, image: "Tensor") -> "Tensor":
-        """The loss, differentiable."""
-        residual = image - self._target
-        base = residual.abs() if self._loss.base == "l1" else residual**2
-        loss = (1 - self._loss.ssim) * (base * self._weights).mean()
-        if self._loss.ssim > 0:
-            edge = _WINDOW // 2
-            weights = self._weights[edge:-edge, edge:-edge]
-            similarity = (ssim_map(image, self._target) * weights).mean(dim=0).sum() / weights.sum().clamp(min=1e-12)
-            loss = loss + self._loss.ssim * (1 - similarity)
-        return loss
+    exponents = powers(scales_within(*image.shape[1:]))
+    products = torch.ones_like(image[:, 0, 0])
+    edge = WINDOW // 2
+    weights = weights[None]
+    for number, exponent in enumerate(exponents):
+        if number:
+            image, reference, weights = (avg_pool2d(planes[None], 2)[0] for planes in (image, reference, weights))
+        lightness, structure = _comparisons(image, reference)
+        share = weights[:, edge : image.shape[1] - edge, edge : image.shape[2] - edge]
+        share = share / share.sum().clamp(min=1e-12)
+        whole = (lightness * structure * share).sum(dim=(1, 2))
+        if number == 0:
+            ssim = whole.mean()
+        mean = whole if number == len(exponents) - 1 else (structure * share).sum(dim=(1, 2))
+        products = products * mean.clamp(min=LEAST) ** exponent
+    return ssim, products.mean()
 
 
 def ssim_map(image: "Tensor", reference: "Tensor") -> "Tensor":
@@ -105,17 +114,21 @@ def ssim_map(image: "Tensor", reference: "Tensor") -> "Tensor":
 
     As of Wang et al. 2004: windows are Gaussian, of 11 x 11 pixels and a deviation of 1.5; full scale is 1.
     """
+    lightness, structure = _comparisons(image, reference)
+    return lightness * structure
+
+
+def _comparisons(image: "Tensor", reference: "Tensor") -> "tuple[Tensor, Tensor]":
+    """l and q of `similarity`, [C, H - 10, W - 10] each."""
     import torch
     from torch.nn.functional import conv2d
 
-    offsets = torch.arange(_WINDOW, device=image.device, dtype=image.dtype) - _WINDOW // 2
-    window = torch.exp(-0.5 * (offsets / _DEVIATION) ** 2)
-    window = window / window.sum()
+    window = torch.tensor(TAPS, device=image.device, dtype=image.dtype)
     planes = torch.cat([image, reference, image * image, reference * reference, image * reference])[:, None]
     rows = conv2d(planes, window[None, None, :, None])
     blurred = conv2d(rows, window[None, None, None, :])[:, 0]
     mean_a, mean_b, square_a, square_b, product = blurred.chunk(5)
     variances = square_a - mean_a**2 + square_b - mean_b**2
     covariance = product - mean_a * mean_b
-    similarity = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
-    return similarity / ((mean_a**2 + mean_b**2 + _C1) * (variances + _C2))
+    lightness = (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1)
+    return lightness, (2 * covariance + C2) / (variances + C2)

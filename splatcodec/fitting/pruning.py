@@ -62,14 +62,26 @@ def removal_costs(
     inside = ndtr(((width, height) - means) / deviations) - ndtr(-means / deviations)
     costs = energies * inside.prod(axis=1) / np.linalg.inv(grams)[:, 0, 0]
     if weights is not None:
-        # Averaged over the mean and one deviation to each side: a mask may spare the middle of a Gaussian only.
-        axes = np.stack([np.cos(rotations), np.sin(rotations), -np.sin(rotations), np.cos(rotations)], axis=1)
-        along, across = scales[:, :1] * axes[:, :2], scales[:, 1:] * axes[:, 2:]
-        costs *= np.mean([sample(weights, means + step) for step in (0, along, -along, across, -across)], axis=0)
+        costs *= weights_at(weights, means, scales, rotations)
     return costs
 
 
-def sample(weights: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+def weights_at(
+    weights: NDArray[np.floating],
+    means: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    rotations: NDArray[np.float32],
+) -> NDArray[np.floating]:
+    """Weights [N] around Gaussians, of pixels [height, width].
+
+    Averaged over the mean and one deviation to each side: a mask may spare the middle of a Gaussian only.
+    """
+    axes = np.stack([np.cos(rotations), np.sin(rotations), -np.sin(rotations), np.cos(rotations)], axis=1)
+    along, across = scales[:, :1] * axes[:, :2], scales[:, 1:] * axes[:, 2:]
+    return np.mean([sample(weights, means + step) for step in (0, along, -along, across, -across)], axis=0)
+
+
+def sample(weights: NDArray[np.floating], points: NDArray[np.floating]) -> NDArray[np.floating]:
     """Weights [N] of the pixels at, or nearest to, the given points [N, 2]."""
     height, width = weights.shape
     x, y = np.clip(points, 0, (width - 1, height - 1)).astype(int).T

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatkernels import Gradients, render, render_backward
-from splatkernels.adam import Gaussians, Rates
+from splatkernels.adam import Gaussians, Penalty, Rates
 
-from .growth import FIT_CUTOFF, make_optimizer, step
+from .growth import FIT_CUTOFF, descend, make_optimizer
+from .pruning import weights_at
 
 if TYPE_CHECKING:
-    from .loss import Objective
+    from .objective import Objective
 
 # Quantisation moves Gaussians little, and so should what makes up for it.
 _RATES = Rates(means=0.018, scales=0.012, rotations=0.012, colors=0.0024)
@@ -26,19 +27,27 @@ class PictureRefiner:
         target: [C, H, W] float32, full scale 1.
         steps: of each refinement.
         device: "cpu" or "cuda".
-        objective: what to minimise; the squared error if None.
+        objective: what to minimise, in the units of the squared error; the squared error if None.
+        penalty: on amplitudes, if any.
     """
 
     def __init__(
-        self, target: NDArray[np.float32], steps: int, *, device: str = "cpu", objective: "Objective | None" = None
+        self,
+        target: NDArray[np.float32],
+        steps: int,
+        *,
+        device: str = "cpu",
+        objective: "Objective | None" = None,
+        penalty: Penalty | None = None,
     ) -> None:
         self._target = target
         self._steps = steps
         self._device = device
         self._objective = objective
+        self._penalty = penalty
 
     def refine(self, gaussians: Gaussians, *free: str) -> Gaussians:
-        """Gaussians whose attributes in `free` reduce the error, and whose others are the same."""
+        """Gaussians whose attributes in `free` reduce the loss, and whose others are the same."""
         if not len(gaussians[0]):
             return gaussians
         optimizer = make_optimizer(self._target, self._device)
@@ -46,17 +55,26 @@ class PictureRefiner:
         rates = Rates(**{name: getattr(_RATES, name) if name in free else 0.0 for name in Rates.__annotations__})
         for k in range(self._steps):
             fallen = 0.5 * (1 + math.cos(math.pi * k / self._steps))
-            step(optimizer, self._objective, rates.scaled(_LOWEST_RATE + (1 - _LOWEST_RATE) * fallen))
+            moves = rates.scaled(_LOWEST_RATE + (1 - _LOWEST_RATE) * fallen)
+            descend(optimizer, self._objective, moves, self._penalty)
         means, scales, rotations, colors = (
             refined.copy() if name in free else given
             for name, given, refined in zip(Rates.__annotations__, gaussians, optimizer.gaussians, strict=True)
         )
         return means, scales, rotations, colors
 
-    def gradients(self, gaussians: Gaussians) -> Gradients | None:
-        """Gradients of the squared error by all attributes; None if another loss is minimised."""
-        if self._objective is not None:
-            return None
+    def gradients(self, gaussians: Gaussians) -> Gradients:
+        """Gradients of the loss, in the units of the squared error, by all attributes."""
         _, height, width = self._target.shape
-        residual = render(*gaussians, height, width, cutoff=FIT_CUTOFF) - self._target
-        return render_backward(*gaussians, 2 * residual, cutoff=FIT_CUTOFF)
+        image = render(*gaussians, height, width, cutoff=FIT_CUTOFF)
+        gradient = 2 * (image - self._target) if self._objective is None else self._objective.evaluate(image).gradient
+        return render_backward(*gaussians, gradient, cutoff=FIT_CUTOFF)
+
+    def curvatures(self, gaussians: Gaussians) -> NDArray[np.floating]:
+        """How much more the loss curves around each of N Gaussians than the squared error does."""
+        means, scales, rotations, _ = gaussians
+        if self._objective is None:
+            return np.ones(len(means))
+        _, height, width = self._target.shape
+        curvature = self._objective.curvature(render(*gaussians, height, width, cutoff=FIT_CUTOFF))
+        return weights_at(curvature, means, scales, rotations)

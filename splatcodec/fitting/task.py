@@ -3,21 +3,21 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..splats import Splats
+from . import rate
 from .budget import Budget, Count
-from .growth import FitState, asks_to_stop, grow
+from .growth import FitState, asks_to_stop, grow, squared_error
 from .pruning import all_but_least, removal_costs
 from .refinement import PictureRefiner
 from .schedule import Schedule
 
 if TYPE_CHECKING:
-    from .loss import Objective
+    from .objective import Objective
 
 # A refinement of Gaussians that are being quantised takes so many times fewer steps than a fit.
 _STEPS_OF_FIT_PER_STEP = 16
@@ -93,19 +93,22 @@ class Task:
 
     def squared_error(self, splats: Splats) -> float:
         """Squared error of Gaussians, a sum over samples, each as much as it counts."""
-        squares = (splats.render().clip(0, 1) - self.target) ** 2
-        return float((squares if self._weights is None else squares * self._weights).sum(dtype=np.float64))
+        return squared_error(splats.render().clip(0, 1), self.target, self._weights)
 
-    def prune(self, splats: Splats, price: float) -> Splats:
-        """The Gaussians whose removal would add more to the squared error than a price."""
-        return splats.take(self._removal_costs(splats) > price)
+    def balanced_step(self, splats: Splats) -> float:
+        """The D that suits Gaussians."""
+        return rate.balanced_step(len(splats), self.squared_error(splats))
+
+    def prune(self, splats: Splats, step: float) -> Splats:
+        """The Gaussians whose removal would add more to the squared error than their price, given D."""
+        return splats.take(self._removal_costs(splats) > rate.price(step))
 
     def trim(self, splats: Splats, count: int) -> Splats:
         """The `count` Gaussians that the picture would miss most, refined if that makes up for the others."""
         if count >= len(splats):
             return splats
         kept = splats.take(all_but_least(self._removal_costs(splats), len(splats) - count))
-        gaussians = self.refiner.refine(kept.gaussians, "means", "scales", "rotations", "colors")
+        gaussians = self.refiner(kept).refine(kept.gaussians, "means", "scales", "rotations", "colors")
         refined = Splats(*gaussians, height=kept.height, width=kept.width)
         # Where few are missing, a short refinement may spoil more than it mends.
         return min(kept, refined, key=self.squared_error) if self.objective is None else refined
@@ -113,11 +116,15 @@ class Task:
     def _removal_costs(self, splats: Splats) -> NDArray[np.float64]:
         return removal_costs(*splats.gaussians, splats.height, splats.width, self._weights)
 
-    @cached_property
-    def refiner(self) -> PictureRefiner:
-        """What quantisation asks to refine Gaussians."""
-        steps = self._schedule.steps // _STEPS_OF_FIT_PER_STEP
-        return PictureRefiner(self.target, steps, device=self._device, objective=self.objective)
+    def refiner(self, splats: Splats, step: float | None = None) -> PictureRefiner:
+        """What quantisation asks to refine Gaussians like the given ones, for the rate too if D is given."""
+        return PictureRefiner(
+            self.target,
+            self._schedule.steps // _STEPS_OF_FIT_PER_STEP,
+            device=self._device,
+            objective=None if self.objective is None else self.objective.balanced(splats.render()),
+            penalty=None if step is None else rate.penalty(step),
+        )
 
     @property
     def _weights(self) -> NDArray[np.float32] | None:

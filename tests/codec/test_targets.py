@@ -9,21 +9,6 @@ from splatcodec import TargetError
 PROFILES = ["adaptive", "vq", "half"]
 
 
-@pytest.fixture(scope="module")
-def photo() -> np.ndarray:
-    """Blobs of many sizes, uint8 [144, 192, 3]."""
-    rng = np.random.default_rng(0)
-    truth = splatcodec.Splats(
-        rng.uniform(0, 1, (900, 2)) * (192, 144),
-        np.exp(rng.uniform(0, 3, (900, 2))),
-        rng.uniform(0, np.pi, 900),
-        rng.normal(0, 0.1, (900, 3)),
-        144,
-        192,
-    )
-    return np.uint8(255 * np.clip(truth.render() + 0.5, 0, 1)).transpose(1, 2, 0)
-
-
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("size", [1500, 5000])
 def test_a_size_is_never_exceeded_and_nearly_used(photo, profile, size):
@@ -108,9 +93,17 @@ def test_a_limit_on_time_holds_for_all_fits(photo):
     assert sum(ends) < 1.5
 
 
-def test_a_psnr_that_others_than_the_squared_error_decide_is_refused(photo):
-    with pytest.raises(ValueError, match="loss l2"):
-        splatcodec.encode(photo, target_psnr=30, loss="l1", effort=1)
+@pytest.mark.parametrize("options", [{"loss": "l1"}, {"tune": "ssim"}, {"weighted": True}])
+def test_targets_are_met_with_any_loss_and_weights(photo, options):
+    if options.pop("weighted", False):
+        options["weights"] = np.linspace(0.1, 1, photo[..., 0].size).reshape(photo.shape[:2])
+    data = splatcodec.encode(photo, target_psnr=30, effort=2, **options)
+    assert 30 <= splatcodec.evaluate(photo, data).psnr <= 30.1
+    data = splatcodec.encode(photo, target_size=3000, effort=2, **options)
+    assert 0.97 * 3000 <= len(data) <= 3000
+
+
+def test_a_psnr_beyond_what_samples_can_tell_is_refused(photo):
     with pytest.raises(ValueError, match="at most 100"):
         splatcodec.encode(photo, target_psnr=4000)
 
