@@ -20,8 +20,18 @@ from splatcodec.rd.tables import POINTS, points
 
 ROOT = Path(__file__).parent.parent
 OWN = "gsi-adaptive"
-"""The profile that is compared with everything else."""
-TITLES = {"jpeg": "JPEG", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF", "jpegxl": "JPEG XL"}
+"""The default, which is compared with everything else."""
+TUNED = "gsi-adaptive-ssim"
+"""The same with the tune for structure."""
+TITLES = {
+    "jpeg": "JPEG",
+    "webp": "WebP",
+    "jpeg2000": "JPEG 2000",
+    "avif": "AVIF",
+    "avif-psnr": "AVIF, tune psnr",
+    "avif-ssim": "AVIF, tune ssim",
+    "jpegxl": "JPEG XL",
+}
 """Opponents that are not our own."""
 RANGE = (0.1, 0.5)
 """Rates of the opponent, in bpp, at which BD-rates are compared."""
@@ -125,25 +135,31 @@ def kernels() -> str:
 
 def rd_summary() -> str:
     results = Results.from_json(newest("rd-kodak"))
-    opponents = [codec for codec in results.codecs if codec in TITLES]
-    lines = [
-        f"| BD-rate against | {' | '.join(TITLES[codec] for codec in opponents)} |",
-        f"|---|{'---|' * len(opponents)}",
-    ]
-    for own in sorted(set(results.codecs) - set(opponents)):
-        rates = [str(results.bd_rate(codec, "psnr", RANGE)[own]) for codec in opponents]
-        lines.append(f"| `{own}` | {' | '.join(rates)} |")
+    lines = [f"| BD-rate against | {' | '.join(TITLES.values())} |", f"|---|{'---|' * len(TITLES)}"]
+    for own, metric, name in (
+        (OWN, "psnr", "by PSNR"),
+        (OWN, "psnr-y", "by luma PSNR"),
+        (TUNED, "ms-ssim", "`--tune ssim`, by MS-SSIM"),
+        (TUNED, "ssimulacra2", "`--tune ssim`, by SSIMULACRA 2"),
+    ):
+        rates = [str(results.bd_rate(codec, metric, RANGE)[own]) for codec in TITLES]
+        lines.append(f"| {name} | {' | '.join(rates)} |")
     return "\n".join(lines) + "\n"
 
 
-def rd_rates() -> str:
+def rd_rates(own: str = OWN) -> str:
     results = Results.from_json(newest("rd-kodak"))
-    lines = ["| against | by PSNR | by luma PSNR | by SSIM | by MS-SSIM |", "|---|---|---|---|---|"]
+    titles = [title.removesuffix(" (dB)") for title in METRICS.values()]
+    lines = [f"| against | {' | '.join(f'by {title}' for title in titles)} |", f"|---|{'---|' * len(titles)}"]
     for codec in results.codecs:
-        if codec != OWN:
-            rates = " | ".join(str(results.bd_rate(codec, metric, RANGE)[OWN]) for metric in METRICS)
+        if codec != own:
+            rates = " | ".join(str(results.bd_rate(codec, metric, RANGE)[own]) for metric in METRICS)
             lines.append(f"| {TITLES.get(codec, f'`{codec}`')} | {rates} |")
     return "\n".join(lines) + "\n"
+
+
+def rd_rates_tuned() -> str:
+    return rd_rates(TUNED)
 
 
 def rd_anchors() -> str:
@@ -192,6 +208,7 @@ DOCUMENTS = {
     "docs/fitting.md": {"fits": fits},
     "docs/benchmarks.md": {
         "rd-rates": rd_rates,
+        "rd-rates-tuned": rd_rates_tuned,
         "rd-anchors": rd_anchors,
         "rd-points": rd_points,
         "rd-versions": rd_versions,

@@ -143,7 +143,7 @@ def test_eval_scores_any_picture(files):
     assert values["psnr"] > 25
     assert values["ms_ssim"] is None
     same = run("eval", files / "picture.png", files / "picture.png")
-    assert b"PSNR     inf dB" in same.stdout
+    assert b"PSNR           inf dB" in same.stdout
     assert json.loads(run("eval", files / "picture.png", files / "picture.png", "--json").stdout)["psnr"] is None
 
 
@@ -310,6 +310,8 @@ def assert_stops(files, number: int, exit_code: int, last_words: bytes) -> None:
         ["encode", "a", "b", "--seed", "-1"],
         ["eval", "-", "-"],
         ["encode", "a", "b", "--loss", "l7"],
+        ["encode", "a", "b", "--tune", "ms-ssim"],
+        ["encode", "a", "b", "--tune", "ssim", "--loss", "l1"],
         ["encode", "a", "b", "--loss", "l1+ssim:1.5"],
         ["encode", "-", "b", "--weights", "-"],
         ["encode", "a", "b", "--max-seconds", "0"],
