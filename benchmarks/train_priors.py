@@ -35,7 +35,7 @@ from splatcodec.goals import Goal
 from splatcodec.image import load_image
 from splatkernels import set_num_threads
 
-QUALITIES = (5, 25, 40, 55, 70, 90)
+QUALITIES = (5, 20, 35, 50, 65, 85)
 # Occurrences that the more general context counts for.
 BACKOFF = 12
 
@@ -127,6 +127,9 @@ def reflected(file: Quantized, mirror: bool, transpose: bool) -> Quantized:
         rotations = np.rint(counts / 2 - rotations).astype(np.int64) % counts
         canvas = adaptive.Canvas(canvas.height, canvas.width, canvas.channels)
         colors = colors * [1, -1, 1][: canvas.channels]
+    # The table of colours has one symbol more below zero than above.
+    largest = (adaptive.COLOR_SYMBOLS // 2 << contexts.color_shifts(symbols.classes)) - 1
+    colors = np.minimum(colors, largest[:, None])
     tree = positions.Tree(canvas.width, canvas.height)
     means = tree.clip(means)
     order = np.argsort(tree.paths(means), kind="stable")

@@ -23,7 +23,7 @@ from .similarity import C2, DEVIATION, WINDOW, Similarity
 if TYPE_CHECKING:
     from torch import Tensor
 
-STRUCTURE = Loss(l2=0.3, ssim=0.35, ms_ssim=0.35, even=True, start=0.5)
+STRUCTURE = Loss(l2=0.6, ssim=0.2, ms_ssim=0.2, even=True, start=0.5)
 """What looks alike: earlier in a fit, before anything looks like anything, structure is no guide."""
 # By which power of all residuals a part goes.
 _ORDERS = Parts(2, 1, 2, 2)

@@ -153,7 +153,7 @@ def test_each_part_of_an_even_loss_weighs_its_share(target):
     objective = make_objective(STRUCTURE, target, None, "cpu").balanced(image)
     parts = objective.measure(image, objective.factors).parts
     weights = np.multiply(objective.factors, parts)
-    np.testing.assert_allclose(weights / weights.sum(), [0.3, 0, 0.35, 0.35], rtol=1e-6)
+    np.testing.assert_allclose(weights / weights.sum(), [0.6, 0, 0.2, 0.2], rtol=1e-6)
 
 
 def test_weights_of_structure_spare_what_is_busy():
