@@ -150,9 +150,11 @@ def fit(
 def _fit(task: "Task", goal: Goal | None, n_gaussians: int | None) -> Splats:
     from .fitting.budget import Count, Price
 
+    step = None if goal is None else adaptive.step_value(goal.step)
     if n_gaussians is not None:
-        return task.grow(Count(n_gaussians))
-    step = adaptive.step_value((goal or Goal("quality", DEFAULT_QUALITY)).step)
+        return task.grow(Count(n_gaussians, step))
+    if step is None:
+        step = adaptive.step_value(Goal("quality", DEFAULT_QUALITY).step)
     return task.grow(Price(task.target, step, task.most))
 
 
@@ -194,10 +196,10 @@ def _task(
     if max(height, width) > container.MAX_SIDE:
         raise ImageError(f"a picture of {width}x{height} pixels is too large: {container.MAX_SIDE} is the longest side")
     emphasis = None if weights is None else _load_weights(weights, height, width)
-    if tune == "ssim":
-        objective = tuned_to_structure(planes, emphasis, device)
-    else:
-        objective = make_objective(kind, planes, emphasis, device)
+    tuned = tune == "ssim"
+    objective = (
+        tuned_to_structure(planes, emphasis, device) if tuned else make_objective(kind, planes, emphasis, device)
+    )
     return Task(
         planes,
         EFFORTS[effort],

@@ -30,7 +30,7 @@ _GALLOP = 3
 # Settings to try on each side of one that misses by being rounded.
 _NEAR = 3
 # Where a search begins: about what photographs take.
-_BITS_PER_GAUSSIAN = {"adaptive": 33, "vq": 56, "half": 128}
+_BITS_PER_GAUSSIAN = {"adaptive": 31, "vq": 56, "half": 128}
 # So many octaves from the setting that suits a fit, another fit is better.
 _FREE = 0.5
 # Octaves of Gaussians to an octave of D.
@@ -93,7 +93,7 @@ def _meet_psnr(target: float, task: Task, profile: str, n_gaussians: int | None)
     least = smallest(task, profile)
     if reached(least) >= target:
         return least
-    error = task.target.size * 10 ** (-target / 10)
+    error = task.target.size * 10 ** (-target / 10) * task.mean_weight
     budget = Count(n_gaussians) if n_gaussians else Distortion(task.target, error, task.most)
     aim = _Aim(reached, target, target + _PSNR_TOLERANCE, _PSNR[profile])
     found = _Search(task, profile, budget, n_gaussians is not None, aim).run()

@@ -22,4 +22,4 @@ class Refiner(Protocol):
         """Gradients of the error, in the units of the squared error, by all attributes."""
 
     def curvatures(self, gaussians: "Gaussians") -> NDArray[np.floating]:
-        """How much more the error curves around each of N Gaussians than the squared error does."""
+        """Curvature [N] of the error around each of N Gaussians, over that of the squared error."""

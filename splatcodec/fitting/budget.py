@@ -41,10 +41,12 @@ class Count:
 
     Args:
         count: how many, >= 1.
+        step: the D they will be stored with; whatever suits them if None.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, step: float | None = None) -> None:
         self._count = count
+        self._step = step
 
     def wanted(self, n_gaussians: int, squared_error: float) -> int:
         return self._count
@@ -53,6 +55,8 @@ class Count:
         return all_but_least(costs, len(costs) - self._count)
 
     def step(self, n_gaussians: int, squared_error: float) -> float:
+        if self._step is not None:
+            return self._step
         left = _SETTLED * squared_error * (n_gaussians / self._count) ** _EXPONENT
         return rate.balanced_step(self._count, left)
 

@@ -55,7 +55,7 @@ class FitState:
     progress: float
     """Share of the fit that is done, from 0 to 1."""
     loss: SupportsFloat
-    """Loss before the step; on a GPU, `float` of it waits for the device."""
+    """Loss before the step, a mean in units of the squared error; on a GPU, `float` of it waits for the device."""
     squared_error: SupportsFloat
     """Mean squared error before the step, full scale 1; likewise."""
     n_gaussians: int

@@ -65,25 +65,34 @@ class Parts(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A loss at an image."""
+    """The parts of a loss at an image, each multiplied by a factor in the gradient."""
 
     parts: Parts
     squared_error: "float | Tensor"  # mean over samples, without weights
     gradient: "NDArray[np.float32] | Tensor"  # [C, H, W] of the factors times the parts, times the number of samples
 
 
-def parts(image: "Tensor", reference: "Tensor", weights: "Tensor") -> "list[Tensor]":
-    """The `Parts` of a loss, differentiable.
+def differentiable_parts(
+    image: "Tensor", reference: "Tensor", weights: "Tensor", windows: "Tensor", factors: Parts
+) -> "Tensor":
+    """The `Parts` [4] of a loss; zeros where factors are 0, but for l2.
 
     Args:
         image, reference: [C, H, W], full scale 1.
-        weights: [H, W], how much each pixel counts.
+        weights: [H, W], how much the error of each pixel counts.
+        windows: [H, W], how much the window around each pixel counts.
+        factors: what parts are needed.
     """
+    import torch
+
     residual = image - reference
-    found = [(residual**2 * weights).mean(), (residual.abs() * weights).mean()]
-    if min(image.shape[1:]) < WINDOW:
-        return [*found, 0 * found[0], 0 * found[0]]
-    return [*found, *(weights.mean() * (1 - similarity) for similarity in similarities(image, reference, weights))]
+    nothing = torch.zeros((), device=image.device, dtype=image.dtype)
+    found = [(residual**2 * weights).mean(), (residual.abs() * weights).mean() if factors.l1 else nothing]
+    if (factors.ssim or factors.ms_ssim) and min(image.shape[1:]) >= WINDOW:
+        found += [windows.mean() * (1 - similarity) for similarity in similarities(image, reference, windows)]
+    else:
+        found += [nothing, nothing]
+    return torch.stack(found)
 
 
 def similarities(image: "Tensor", reference: "Tensor", weights: "Tensor") -> "tuple[Tensor, Tensor]":

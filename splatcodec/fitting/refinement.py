@@ -63,18 +63,26 @@ class PictureRefiner:
         )
         return means, scales, rotations, colors
 
+    def loss(self, gaussians: Gaussians) -> float:
+        """Mean over samples, in the units of the squared error."""
+        image = self._render(gaussians)
+        if self._objective is None:
+            return float(((image - self._target) ** 2).mean(dtype=np.float64))
+        return float(self._objective.evaluate(image).loss)
+
     def gradients(self, gaussians: Gaussians) -> Gradients:
-        """Gradients of the loss, in the units of the squared error, by all attributes."""
-        _, height, width = self._target.shape
-        image = render(*gaussians, height, width, cutoff=FIT_CUTOFF)
+        """Gradients of the loss, a sum over samples in the units of the squared error, by all attributes."""
+        image = self._render(gaussians)
         gradient = 2 * (image - self._target) if self._objective is None else self._objective.evaluate(image).gradient
         return render_backward(*gaussians, gradient, cutoff=FIT_CUTOFF)
 
     def curvatures(self, gaussians: Gaussians) -> NDArray[np.floating]:
-        """How much more the loss curves around each of N Gaussians than the squared error does."""
+        """Curvature [N] of the loss around each of N Gaussians, over that of the squared error."""
         means, scales, rotations, _ = gaussians
         if self._objective is None:
             return np.ones(len(means))
+        return weights_at(self._objective.curvature(self._render(gaussians)), means, scales, rotations)
+
+    def _render(self, gaussians: Gaussians) -> NDArray[np.float32]:
         _, height, width = self._target.shape
-        curvature = self._objective.curvature(render(*gaussians, height, width, cutoff=FIT_CUTOFF))
-        return weights_at(curvature, means, scales, rotations)
+        return render(*gaussians, height, width, cutoff=FIT_CUTOFF)

@@ -1,4 +1,4 @@
-"""Structural similarity and its gradient, compiled for the CPU: the fast twin of `loss.ssim_map` and `loss.ms_ssim`.
+"""Structural similarity and its gradient, compiled for the CPU: the fast twin of `loss.similarities`.
 
 Around each pixel whose window lies within the picture, with means, variances and the covariance under the window,
 
@@ -30,8 +30,8 @@ LEAST = 1e-3
 """Means of q below are taken for this: a power of a negative number is none."""
 
 _EDGE = WINDOW - 1
-_weights = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / DEVIATION) ** 2)
-TAPS = tuple(float(weight) for weight in _weights / _weights.sum())
+_bell = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / DEVIATION) ** 2)
+TAPS = tuple(float(tap) for tap in _bell / _bell.sum())
 """The window along one axis."""
 
 
@@ -51,7 +51,7 @@ def powers(scales: int) -> NDArray[np.float64]:
 
 @kernel
 def _blur_row(planes, at, stride, lines):
-    """Blur the row `at` of all products of two planes: means of a, a^2 and a b, in `lines` [3, stride]."""
+    """Blur the row `at` of all products of two planes: means of a, a^2 and a b, in `lines` [3, stride + LANES]."""
     image, reference = planes
     for x in range(0, stride, LANES):
         mean = square = product = splat(0.0)
@@ -63,8 +63,8 @@ def _blur_row(planes, at, stride, lines):
             square = fma(tap, a, square)
             product = fma(tap, b, product)
         store(lines, x, mean)
-        store(lines, stride + x, square)
-        store(lines, 2 * stride + x, product)
+        store(lines, stride + LANES + x, square)
+        store(lines, 2 * (stride + LANES) + x, product)
 
 
 @kernel
@@ -90,9 +90,8 @@ def _compare(part, parts, image, level, found, sums):
     channels, height, stride = image.shape
     rows = height - _EDGE
     plane = channels * rows * stride
-    lines = np.empty((3, stride + LANES), np.float32)
-    lines[:] = 0
-    blurred = lines.reshape(-1)[: 3 * stride]
+    wide = stride + LANES
+    blurred = np.zeros(3 * wide, np.float32)
     for item in range(part * channels * rows // parts, (part + 1) * channels * rows // parts):
         channel, y = divmod(item, rows)
         _blur_row((image, reference), (channel * height + y) * stride, stride, blurred)
@@ -100,8 +99,8 @@ def _compare(part, parts, image, level, found, sums):
         for x in range(0, stride - LANES, LANES):
             at = item * stride + x
             mean, other = _along(blurred, x), load(means, at)
-            variance = _along(blurred, stride + x) - mean * mean
-            covariance = _along(blurred, 2 * stride + x) - mean * other
+            variance = _along(blurred, wide + x) - mean * mean
+            covariance = _along(blurred, 2 * wide + x) - mean * other
             over = splat(1.0) / (variance + load(variances, at) + splat(C2))
             q = fma(splat(2.0), covariance, splat(C2)) * over
             store(found, at, mean)
@@ -226,7 +225,12 @@ class Similarity:
         self._widths = [width >> k for k in range(scales_within(height, width))]
         self._buffers = [_buffers(channels, height >> k, width >> k) for k in range(len(self._widths))]
         given = np.ones((height, width), np.float32) if weights is None else weights
-        pyramids = self._pyramid(reference), self._pyramid(given[None])
+        pyramids = [
+            [_padded(len(planes), height >> k, width >> k) for k in range(len(self._widths))]
+            for planes in (reference, given[None])
+        ]
+        for pyramid, planes in zip(pyramids, (reference, given[None]), strict=True):
+            self._fill(pyramid, planes)
         self._levels = [self._level(number, *planes) for number, planes in enumerate(zip(*pyramids, strict=True))]
 
     def evaluate(
@@ -236,8 +240,7 @@ class Similarity:
 
         To `gradient` [C, H, W] that of `of_ssim` * SSIM + `of_ms_ssim` * MS-SSIM is added.
         """
-        for buffers, planes in zip(self._buffers, self._pyramid(image), strict=True):
-            buffers.image[:] = planes
+        self._fill([buffers.image for buffers in self._buffers], image)
         channels, scales = len(image), len(self._levels)
         # Of q, but l q at the coarsest scale.
         sums = np.array([_run_compare(*pair) for pair in zip(self._buffers, self._levels, strict=True)])
@@ -276,16 +279,11 @@ class Similarity:
         variances = np.divide(1, over, out=np.ones_like(over), where=over > 0) - np.float32(C2)
         return _Level(plane, means, variances, weights)
 
-    def _pyramid(self, planes: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Planes [C, H, W] at all scales, in rows as of `_padded`."""
-        finest = _padded(*planes.shape)
-        finest[:, :, : planes.shape[2]] = planes
-        levels = [finest]
-        for width, half in zip(self._widths[:-1], self._widths[1:], strict=True):
-            reduced = _padded(len(planes), levels[-1].shape[1] // 2, half)
-            run(_halve, len(planes) * reduced.shape[1], width, levels[-1], reduced)
-            levels.append(reduced)
-        return levels
+    def _fill(self, pyramid: list[NDArray[np.float32]], planes: NDArray[np.float32]) -> None:
+        """Write planes [C, H, W] at all scales to a pyramid of planes as of `_padded`."""
+        pyramid[0][:, :, : planes.shape[2]] = planes
+        for width, finer, reduced in zip(self._widths[:-1], pyramid[:-1], pyramid[1:], strict=True):
+            run(_halve, len(planes) * reduced.shape[1], width, finer, reduced)
 
 
 def _buffers(channels: int, height: int, width: int) -> _Buffers:

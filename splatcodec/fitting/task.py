@@ -108,10 +108,11 @@ class Task:
         if count >= len(splats):
             return splats
         kept = splats.take(all_but_least(self._removal_costs(splats), len(splats) - count))
-        gaussians = self.refiner(kept).refine(kept.gaussians, "means", "scales", "rotations", "colors")
+        refiner = self.refiner(kept)
+        gaussians = refiner.refine(kept.gaussians, "means", "scales", "rotations", "colors")
         refined = Splats(*gaussians, height=kept.height, width=kept.width)
         # Where few are missing, a short refinement may spoil more than it mends.
-        return min(kept, refined, key=self.squared_error) if self.objective is None else refined
+        return min(kept, refined, key=lambda splats: refiner.loss(splats.gaussians))
 
     def _removal_costs(self, splats: Splats) -> NDArray[np.float64]:
         return removal_costs(*splats.gaussians, splats.height, splats.width, self._weights)
@@ -125,6 +126,11 @@ class Task:
             objective=None if self.objective is None else self.objective.balanced(splats.render()),
             penalty=None if step is None else rate.penalty(step),
         )
+
+    @property
+    def mean_weight(self) -> float:
+        """How much the squared error of a pixel counts on average."""
+        return 1.0 if self._weights is None else float(self._weights.mean(dtype=np.float64))
 
     @property
     def _weights(self) -> NDArray[np.float32] | None:

@@ -87,7 +87,9 @@ class Gsi(Codec):
     ) -> None:
         if profile not in PROFILES.values():
             raise ValueError(f"unknown profile {profile!r}, expected one of {', '.join(PROFILES.values())}")
-        self.name = f"gsi-{profile}" if tune == DEFAULT_TUNE else f"gsi-{profile}-{tune}"
+        # Whatever is not the default, and the profile if all is.
+        named = [value for value in (profile, tune) if value not in (DEFAULT_PROFILE, DEFAULT_TUNE)] or [profile]
+        self.name = "-".join(["gsi", *named])
         self.qualities, self.bounds = _SETTINGS[knob]
         self._knob = knob
         self._options: FitOptions = {"effort": effort, "loss": loss, "tune": tune}
@@ -120,6 +122,7 @@ def _source_digest() -> str:
     """Tells apart what different states of the code have encoded, between two releases too."""
     codec, kernels = Path(__file__).parent.parent, Path(splatkernels.__file__).parent
     sources = [path for path in sorted(codec.rglob("*.py")) if path.parent.name not in ("rd", "cli")]
+    sources += sorted(codec.rglob("*.npz"))
     digest = hashlib.sha256()
     for path in (*sources, *sorted(kernels.rglob("*.py"))):
         digest.update(path.read_bytes())

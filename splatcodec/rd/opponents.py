@@ -107,10 +107,13 @@ class Jpeg2000(PillowCodec):
 
 
 class Avif(PillowCodec):
-    """AVIF, as libavif tunes it unless told otherwise: for what eyes see; the setting is Pillow's quality."""
+    """AVIF, as libavif tunes it unless told otherwise; the setting is Pillow's quality.
+
+    Since libavif 1.3 that is `iq`, for what eyes see.
+    """
 
     name = "avif"
-    tune = "iq"
+    tune = "default"
     qualities = (5, 15, 25, 35, 45, 55, 70, 85)
     bounds = (0, 100)
     extension = "avif"
@@ -125,7 +128,6 @@ class Avif(PillowCodec):
             "speed": 4,
             "subsampling": "4:2:0",
             "codec": "aom",
-            # The default tune cannot be asked for at the highest quality, which is without loss.
             "advanced": None if self.tune == Avif.tune else {"tune": self.tune},
         }
 

@@ -15,7 +15,7 @@ _OPPONENTS: dict[str, type[Codec]] = {
 _OWN: dict[str, tuple[str, str]] = {
     "gsi": (DEFAULT_PROFILE, DEFAULT_TUNE),
     **{f"gsi-{profile}": (profile, DEFAULT_TUNE) for profile in PROFILES.values()},
-    **{f"gsi-{tune}": (DEFAULT_PROFILE, tune) for tune in TUNES},
+    **{f"gsi-{tune}": (DEFAULT_PROFILE, tune) for tune in TUNES if tune != DEFAULT_TUNE},
 }
 """Profile and tune of each of our own."""
 BUILT_IN = (*_OWN, *_OPPONENTS)
