@@ -8,7 +8,8 @@ tables in use are where training starts.
     python benchmarks/train_priors.py DIRECTORY priors.npz
 
 The tables in use come from CID22's training split (Sneyers et al. 2024, CC BY-SA 4.0), 68 photographs of 512 pixels,
-beside the built-in pictures. Every fifth picture is first left out, to see what training on the others is worth.
+beside the built-in pictures. Every fifth picture is first left out, to see what training on the others is worth; tables
+in use that have seen them have an advantage.
 """
 
 import argparse

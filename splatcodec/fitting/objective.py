@@ -65,7 +65,7 @@ class Objective:
         return Evaluated(_dot(self.factors, found.parts), found.squared_error, found.gradient)
 
     def balanced(self, image: NDArray[np.float32]) -> "Objective":
-        """The same loss, as steep near an image as its squared error is, weights included."""
+        """The same loss, as steep near an image [C, H, W] as its squared error is, weights included."""
         found = self.measure(image, self.factors).parts
         shares = _shares(self.loss)
         slopes = [order * max(part, _LEAST_PART) for order, part in zip(_ORDERS, found, strict=True)]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import splatcodec
-from splatcodec.fitting import growth
+from splatcodec.fitting import growth, rate
 from splatcodec.fitting.budget import Count, Price
 from splatcodec.fitting.growth import grow
 from splatcodec.fitting.placement import propose
@@ -44,9 +44,11 @@ def test_any_size_encodes_and_decodes(shape):
 
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_flat_colour_stays_flat(value):
+    """As flat as its bytes are worth: at this quality a few corners may be off by 3."""
     pixels = np.full((48, 64, 3), value, np.uint8)
     data = splatcodec.encode(pixels, effort=2)
-    assert np.abs(splatcodec.decode(data).astype(int) - value).max() <= 2
+    assert splatcodec.evaluate(pixels, data).psnr > 50
+    assert np.abs(splatcodec.decode(data).astype(int) - value).max() <= 3
 
 
 def test_a_picture_gets_no_more_gaussians_than_it_needs():
@@ -81,15 +83,16 @@ def test_a_fit_can_go_on_from_another(picture):
 def test_every_gaussian_is_worth_its_price(picture):
     planes = load_image(picture)
     counts = []
-    for price in (3.0, 0.3, 0.03):
-        splats = grow(planes, Price(planes, price, 1000), EFFORTS[3])
+    for step in (1.0, 0.33, 0.1):
+        price = rate.price(step)
+        splats = grow(planes, Price(planes, step, 1000), EFFORTS[3])
         error = ((splats.render() - planes) ** 2).sum()
         fewer = grow(planes, Count(max(1, len(splats) // 2)), EFFORTS[3])
         saved = ((fewer.render() - planes) ** 2).sum() - error
         assert saved > price * (len(splats) - len(fewer))
         counts.append(len(splats))
     assert counts == sorted(counts)
-    assert len(grow(planes, Price(planes, 0.03, 30), EFFORTS[3])) <= 30
+    assert len(grow(planes, Price(planes, 0.1, 30), EFFORTS[3])) <= 30
 
 
 def test_a_single_gaussian_is_recovered():
@@ -266,13 +269,15 @@ def test_proposals_know_the_best_amplitude_at_every_scale(scale):
     np.testing.assert_allclose(proposals.colors[0], 0.5, rtol=0.03)
 
 
-def test_idle_gaussians_move_to_where_they_are_needed():
-    """Relocation alone finds the second of two blobs when the first stage has spent all Gaussians on noise."""
-    truth = splatcodec.Splats([[20, 20], [60, 40]], [[8, 8], [3, 3]], [0, 0], [[0.5], [0.4]], 64, 80)
-    planes = np.clip(truth.render(), 0, 1)
-    still = psnr_of(grow(planes, Count(8), Schedule(steps=200, stages=6, relocated=0.0)), planes)
-    moving = psnr_of(grow(planes, Count(8), Schedule(steps=200, stages=6, relocated=0.2)), planes)
-    assert moving > still
+def test_idle_gaussians_move_to_where_they_are_needed(photo):
+    """Relocation makes up for the few places that a fit in few stages has chosen early; means over seeds."""
+    planes = load_image(photo)
+
+    def reached(relocated: float) -> float:
+        schedule = Schedule(steps=200, stages=3, relocated=relocated)
+        return np.mean([psnr_of(grow(planes, Count(200), schedule, seed=seed), planes) for seed in range(3)])
+
+    assert reached(0.2) > reached(0.0) + 0.05
 
 
 def test_proposals_keep_their_distance():

@@ -215,10 +215,37 @@ def test_the_tune_ssim_is_better_by_ssim_at_equal_size(photo, effort):
     assert before.psnr > after.psnr
 
 
-def test_the_tune_ssim_takes_pictures_smaller_than_a_window():
-    pixels = np.random.default_rng(0).integers(0, 256, (7, 40, 3), dtype=np.uint8)
-    data = splatcodec.encode(pixels, tune="ssim", effort=1)
-    assert splatcodec.decode(data).shape == pixels.shape
+@pytest.mark.parametrize("shape", [(1, 1), (7, 40, 3), (11, 11), (30, 20), (23, 190, 3)])
+def test_the_tune_ssim_takes_any_size(shape):
+    """Smaller than a window, and with room for one or two of five scales."""
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    data = splatcodec.encode(pixels, tune="ssim", quality=90, effort=1)
+    assert splatcodec.evaluate(pixels, data).psnr > 15
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_the_tune_ssim_keeps_flat_colour_flat(value):
+    pixels = np.full((48, 64, 3), value, np.uint8)
+    data = splatcodec.encode(pixels, tune="ssim", effort=2)
+    assert splatcodec.evaluate(pixels, data).psnr > 45
+
+
+@pytest.mark.parametrize("options", [{"profile": "vq"}, {"profile": "half"}])
+def test_the_tune_ssim_goes_with_everything_else(picture, options):
+    data = splatcodec.encode(picture, tune="ssim", effort=2, **options)
+    assert splatcodec.evaluate(picture, data).ssim > 0.8
+
+
+@pytest.mark.parametrize("tune", ["psnr", "ssim"])
+@pytest.mark.parametrize("radius", [3, 8, 14])
+def test_what_a_mask_shows_is_there(picture, radius, tune):
+    """Whatever Gaussians show it, wide ones from far outside too."""
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    for center in ((30, 18), (8, 8), (50, 30)):
+        mask = np.hypot(x - center[0], y - center[1]) < radius
+        data = splatcodec.encode(picture, weights=mask, tune=tune, effort=2)
+        error = (splatcodec.decode(data).astype(float) - picture)[mask]
+        assert np.sqrt((error**2).mean()) < 12
 
 
 def test_a_tune_has_a_loss_of_its_own(picture):

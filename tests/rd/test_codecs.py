@@ -29,6 +29,19 @@ def test_so_does_a_grey_one(name, picture):
         assert psnr(grey, plane) > 22
 
 
+def test_names_are_those_of_the_codecs():
+    for name in BUILT_IN:
+        codec = codec_or_skip(name)
+        assert rd.get_codec(codec.name, effort=1).version == codec.version
+
+
+def test_tunes_make_different_files(picture):
+    for names in (("avif", "avif-psnr", "avif-ssim"), ("gsi", "gsi-ssim")):
+        codecs = [codec_or_skip(name) for name in names]
+        assert len({codec.encode(picture, 50) for codec in codecs}) == len(names)
+        assert len({codec.version for codec in codecs}) == len(names)
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_more_quality_is_more_bytes(name, picture):
     codec = codec_or_skip(name)
