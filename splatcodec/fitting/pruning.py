@@ -73,7 +73,7 @@ def weights_at(
     scales: NDArray[np.float32],
     rotations: NDArray[np.float32],
 ) -> NDArray[np.floating]:
-    """Means [N] of the weights of pixels [height, width] under N squared Gaussians, as far as these lie on the canvas."""
+    """Means [N] of weights of pixels [height, width] under N squared Gaussians, as far as these lie on the canvas."""
     planes = np.stack([weights, np.ones_like(weights)]).astype(np.float32)
     # The derivative by a colour is the sum over pixels under a Gaussian; a squared one is narrower.
     narrow = (scales * np.float32(np.sqrt(0.5))).astype(np.float32)
