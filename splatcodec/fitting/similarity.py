@@ -30,6 +30,8 @@ LEAST = 1e-3
 """Means of q below are taken for this: a power of a negative number is none."""
 
 _EDGE = WINDOW - 1
+# A thread takes longer to start than to do less.
+_PIXELS_PER_THREAD = 2**15
 _bell = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / DEVIATION) ** 2)
 TAPS = tuple(float(tap) for tap in _bell / _bell.sum())
 """The window along one axis."""
@@ -255,9 +257,9 @@ class Similarity:
         coarser = np.empty((channels, 0, 0), np.float32)
         for number in reversed(range(scales if of_ms_ssim else 1)):
             level, (own, found, own_slopes, total) = self._levels[number], self._buffers[number]
-            run(_differentiate, channels * own.shape[1], tuple(level), found, factors[number], own_slopes)
+            run(_differentiate, _units(own), tuple(level), found, factors[number], own_slopes)
             total[:] = 0
-            run(_spread, channels * own.shape[1], self._widths[number], own, tuple(level), own_slopes, coarser, total)
+            run(_spread, _units(own), self._widths[number], own, tuple(level), own_slopes, coarser, total)
             coarser = total
         gradient += coarser[:, :, : gradient.shape[2]]
         return float(sums[0, :, 1].mean()), float(products.mean())
@@ -283,7 +285,7 @@ class Similarity:
         """Write planes [C, H, W] at all scales to a pyramid of planes as of `_padded`."""
         pyramid[0][:, :, : planes.shape[2]] = planes
         for width, finer, reduced in zip(self._widths[:-1], pyramid[:-1], pyramid[1:], strict=True):
-            run(_halve, len(planes) * reduced.shape[1], width, finer, reduced)
+            run(_halve, _units(finer), width, finer, reduced)
 
 
 def _buffers(channels: int, height: int, width: int) -> _Buffers:
@@ -294,9 +296,14 @@ def _buffers(channels: int, height: int, width: int) -> _Buffers:
     return _Buffers(image, found, slopes, np.zeros_like(image))
 
 
+def _units(planes: NDArray[np.float32]) -> int:
+    """Units of work in which planes are worth another thread."""
+    return planes.size // _PIXELS_PER_THREAD
+
+
 def _run_compare(buffers: _Buffers, level: _Level) -> NDArray[np.float64]:
     """Fill what is found, and return the sums [C, 2] of weighted q and l q."""
     _, channels, rows, _ = buffers.found.shape
     sums = np.empty((channels * rows, 2))
-    run(_compare, channels * rows, buffers.image, tuple(level), buffers.found, sums)
+    run(_compare, _units(buffers.image), buffers.image, tuple(level), buffers.found, sums)
     return sums.reshape(channels, rows, 2).sum(axis=1)
