@@ -93,16 +93,6 @@ def within(curve: Curve, bpp: float) -> Curve:
     return Curve(curve.name, curve.bpp[kept], {metric: values[kept] for metric, values in curve.values.items()})
 
 
-def fit() -> str:
-    report = json.loads(newest("fitting-n2000-e5").read_text())
-    mean = report["mean"]
-    return (
-        f"Kodak's 24 pictures at 2000 Gaussians, default effort: {mean['psnr_file']:.2f} dB on average, decoded from\n"
-        f"half-precision files of {mean['bytes'] / 1000:.0f} kB, {mean['seconds']:.1f} s a picture on two cores "
-        f"([results]({link('fitting-n2000-e5')}),\n`python benchmarks/fitting.py KODAK -n 2000 -e 5`).\n"
-    )
-
-
 def fits() -> str:
     lines = ["| N | effort | mean PSNR | range | seconds a picture | |", "|---|---|---|---|---|---|"]
     kinds = {path.stem[11:] for path in (ROOT / "benchmarks" / "results").glob("*-fitting-n*-e*.json")}
@@ -207,7 +197,7 @@ def attributes() -> str:
 
 
 DOCUMENTS = {
-    "README.md": {"fit": fit, "rd-summary": rd_summary},
+    "README.md": {"rd-summary": rd_summary},
     "docs/compression.md": {"ablation": ablation, "attributes": attributes},
     "docs/fitting.md": {"fits": fits},
     "docs/benchmarks.md": {

@@ -16,7 +16,7 @@ from splatcodec.rd import get_codec, sweep
 from splatcodec.rd.tables import POINTS, aligned, bd_rates, points
 
 ROOT = Path(__file__).parent.parent
-CODECS = ("gsi", "gsi-ssim", "gsi-vq", "jpeg", "webp", "jpeg2000", "avif", "avif-psnr", "avif-ssim", "jpegxl")
+CODECS = ("gsi", "gsi-ssim", "jpeg", "webp", "jpeg2000", "avif", "avif-psnr", "avif-ssim", "jpegxl")
 
 
 def main() -> None:

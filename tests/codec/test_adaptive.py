@@ -16,16 +16,20 @@ from splatcodec.fitting.refinement import PictureRefiner
 from splatcodec.goals import Goal
 from splatcodec.image import load_image
 from splatcodec.metrics import psnr
+from splatkernels import Gradients
 
 
 class Idle:
-    """Refines nothing."""
+    """Refines nothing, and knows of no error."""
 
     def refine(self, gaussians, *free):
         return gaussians
 
     def gradients(self, gaussians):
-        return None
+        return Gradients(*(np.zeros_like(part) for part in gaussians))
+
+    def curvatures(self, gaussians):
+        return np.ones(len(gaussians[0]))
 
 
 def random_splats(count: int, channels: int, seed: int = 0, width: int = 300, height: int = 200) -> Splats:
