@@ -96,7 +96,10 @@ def differentiable_parts(
 
 
 def similarities(image: "Tensor", reference: "Tensor", weights: "Tensor") -> "tuple[Tensor, Tensor]":
-    """SSIM and MS-SSIM of two images [C, H, W], means over channels, where windows count by `weights` [H, W]."""
+    """SSIM and MS-SSIM of two images [C, H, W], means over channels, where windows count by `weights` [H, W].
+
+    As of Wang et al. 2004 and 2003: windows are Gaussian, of 11 x 11 pixels and a deviation of 1.5; full scale is 1.
+    """
     import torch
     from torch.nn.functional import avg_pool2d
 
@@ -116,15 +119,6 @@ def similarities(image: "Tensor", reference: "Tensor", weights: "Tensor") -> "tu
         mean = whole if number == len(exponents) - 1 else (structure * share).sum(dim=(1, 2))
         products = products * mean.clamp(min=LEAST) ** exponent
     return ssim, products.mean()
-
-
-def ssim_map(image: "Tensor", reference: "Tensor") -> "Tensor":
-    """Structural similarity [C, H - 10, W - 10] around every pixel whose window lies within two images [C, H, W].
-
-    As of Wang et al. 2004: windows are Gaussian, of 11 x 11 pixels and a deviation of 1.5; full scale is 1.
-    """
-    lightness, structure = _comparisons(image, reference)
-    return lightness * structure
 
 
 def _comparisons(image: "Tensor", reference: "Tensor") -> "tuple[Tensor, Tensor]":

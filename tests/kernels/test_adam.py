@@ -60,34 +60,27 @@ def expected_steps(scene, target, steps, beta1=0.9, beta2=0.99, penalty=0.0):
     return means, scales, rotations, colors
 
 
-def test_steps_are_adam_in_the_gaussians_own_frame():
+def assert_adam(step, penalty: float) -> None:
+    """Three of `step`, which takes an optimizer and its target, are those of Adam with `penalty` times PENALTY."""
     scene = random_scene(12, 30, 40, scales=(2, 8))
     target = np.random.default_rng(0).uniform(0, 1, (3, 30, 40)).astype(np.float32)
     optimizer = optimizer_of(scene, target)
     for _ in range(3):
-        optimizer.step(RATES)
-    for ours, expected in zip(optimizer.gaussians, expected_steps(scene, target, 3), strict=True):
+        step(optimizer, target)
+    for ours, expected in zip(optimizer.gaussians, expected_steps(scene, target, 3, penalty=penalty), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_steps_are_adam_in_the_gaussians_own_frame():
+    assert_adam(lambda optimizer, target: optimizer.step(RATES), 0.0)
 
 
 def test_a_penalty_counts_against_the_whole_squared_error():
-    scene = random_scene(12, 30, 40, scales=(2, 8))
-    target = np.random.default_rng(0).uniform(0, 1, (3, 30, 40)).astype(np.float32)
-    optimizer = optimizer_of(scene, target)
-    for _ in range(3):
-        optimizer.step(RATES, PENALTY)
-    for ours, expected in zip(optimizer.gaussians, expected_steps(scene, target, 3, penalty=0.5), strict=True):
-        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
+    assert_adam(lambda optimizer, target: optimizer.step(RATES, PENALTY), 0.5)
 
 
 def test_a_penalty_is_added_to_any_loss():
-    scene = random_scene(12, 30, 40, scales=(2, 8))
-    target = np.random.default_rng(0).uniform(0, 1, (3, 30, 40)).astype(np.float32)
-    optimizer = optimizer_of(scene, target)
-    for _ in range(3):
-        optimizer.step_along(lambda image: image - target, RATES, PENALTY)
-    for ours, expected in zip(optimizer.gaussians, expected_steps(scene, target, 3, penalty=1.0), strict=True):
-        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
+    assert_adam(lambda optimizer, target: optimizer.step_along(lambda image: image - target, RATES, PENALTY), 1.0)
 
 
 def test_a_step_returns_the_error_before_it():
