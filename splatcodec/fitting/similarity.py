@@ -116,62 +116,67 @@ def _compare(part, parts, image, level, found, sums):
 
 
 @kernel
-def _differentiate(part, parts, level, found, factors, slopes):
-    """Write a, b and m to `slopes`, given factors [C, 2] of q and l q.
+def _slope_row(level, found, factors, channel, y, slopes, at):
+    """Write a, b and m of a row of windows, one after the other, to `slopes` from element `at` on.
 
-    These are planes [3, C, ...] with an edge of zeros as wide as a window reaches.
+    `factors` [C, 2] are those of q and l q. Each begins and ends with zeros, as many as a window reaches.
     """
     _, means, _, weights = level
     _, channels, rows, stride = found.shape
     plane = channels * rows * stride
-    high, wide = slopes.shape[2], slopes.shape[3]
-    for item in range(part * channels * rows // parts, (part + 1) * channels * rows // parts):
-        channel, y = divmod(item, rows)
-        of_q, of_lq = splat(factors[channel, 0]), splat(factors[channel, 1])
-        for x in range(0, stride - LANES, LANES):
-            at, to = item * stride + x, (channel * high + y + _EDGE) * wide + _EDGE + x
-            mean, other = load(found, at), load(means, at)
-            over, q = load(found, plane + at), load(found, 2 * plane + at)
-            weight = load(weights, y * stride + x)
-            lightness, over_lightness = _lightness(mean, other)
-            slope = fma(of_lq, lightness, of_q) * weight * over
-            b = splat(-1.0) * slope * q
-            a = splat(2.0) * slope
-            m = splat(-1.0) * fma(a, other, splat(2.0) * b * mean)
-            turn = splat(2.0) * of_lq * weight * q * over_lightness
-            m = fma(turn, other - lightness * mean, m)
-            store(slopes, to, a)
-            store(slopes, channels * high * wide + to, b)
-            store(slopes, 2 * channels * high * wide + to, m)
+    wide = stride + LANES
+    of_q, of_lq = splat(factors[channel, 0]), splat(factors[channel, 1])
+    for x in range(0, stride - LANES, LANES):
+        here, to = (channel * rows + y) * stride + x, at + _EDGE + x
+        mean, other = load(found, here), load(means, here)
+        over, q = load(found, plane + here), load(found, 2 * plane + here)
+        weight = load(weights, y * stride + x)
+        lightness, over_lightness = _lightness(mean, other)
+        slope = fma(of_lq, lightness, of_q) * weight * over
+        b = splat(-1.0) * slope * q
+        a = splat(2.0) * slope
+        m = splat(-1.0) * fma(a, other, splat(2.0) * b * mean)
+        turn = splat(2.0) * of_lq * weight * q * over_lightness
+        store(slopes, to, a)
+        store(slopes, to + wide, b)
+        store(slopes, to + 2 * wide, fma(turn, other - lightness * mean, m))
 
 
 @kernel
-def _spread(part, parts, width, image, level, slopes, coarser, gradient):
-    """Add to `gradient` [C, H, stride] that of this scale, and of the next coarser one [C, H // 2, ...], if any."""
+def _differentiate(part, parts, image, level, found, factors, coarser, gradient):
+    """Add to `gradient` [C, H, W] that of this scale, and of the next coarser one [C, H // 2, ...], if any."""
     reference = level[0]
     channels, height, stride = image.shape
-    high, wide = slopes.shape[2], slopes.shape[3]
+    rows, width, wide = found.shape[2], gradient.shape[2], stride + LANES
+    # The last rows of slopes, in turn: the r-th is in place r % WINDOW.
+    slopes = np.zeros((WINDOW, 3, wide), np.float32)
+    taps = np.empty(WINDOW, np.float32)
     lines = np.empty((3, wide), np.float32)
-    plane = channels * high * wide
-    for item in range(part * channels * height // parts, (part + 1) * channels * height // parts):
+    total = np.empty(stride, np.float32)
+    begin, end = part * channels * height // parts, (part + 1) * channels * height // parts
+    for item in range(begin, end):
         channel, y = divmod(item, height)
-        for x in range(0, wide, LANES):
-            a = b = m = splat(0.0)
-            for j in range(WINDOW):
-                at = (channel * high + y + j) * wide + x
-                tap = splat(TAPS[j])
-                a = fma(tap, load(slopes, at), a)
-                b = fma(tap, load(slopes, plane + at), b)
-                m = fma(tap, load(slopes, 2 * plane + at), m)
-            store(lines, x, a)
-            store(lines, wide + x, b)
-            store(lines, 2 * wide + x, m)
+        if y == 0:
+            slopes[:] = 0
+        for row in range(max(y - _EDGE, 0) if item == begin else y, y + 1):
+            place = row % WINDOW
+            if row < rows:
+                _slope_row(level, found, factors, channel, row, slopes, 3 * wide * place)
+            else:
+                slopes[place] = 0
+        for j in range(WINDOW):
+            taps[(y + 1 + j) % WINDOW] = TAPS[j]
+        for x in range(0, 3 * wide, LANES):
+            blurred = splat(0.0)
+            for place in range(WINDOW):
+                blurred = fma(splat(taps[place]), load(slopes, 3 * wide * place + x), blurred)
+            store(lines, x, blurred)
         for x in range(0, stride - LANES, LANES):
             at = item * stride + x
-            total = load(gradient, at) + _along(lines, 2 * wide + x)
-            total = fma(load(reference, at), _along(lines, x), total)
-            total = fma(splat(2.0) * load(image, at), _along(lines, wide + x), total)
-            store(gradient, at, total)
+            slope = fma(load(reference, at), _along(lines, x), _along(lines, 2 * wide + x))
+            store(total, x, fma(splat(2.0) * load(image, at), _along(lines, wide + x), slope))
+        for x in range(width):
+            gradient[channel, y, x] += total[x]
         if y // 2 < coarser.shape[1]:
             for x in range(width // 2):
                 quarter = np.float32(0.25) * coarser[channel, y // 2, x]
@@ -210,8 +215,7 @@ class _Buffers(NamedTuple):
 
     image: NDArray[np.float32]  # [C, H, stride]
     found: NDArray[np.float32]  # [3, C, h, stride] as of `_compare`
-    slopes: NDArray[np.float32]  # [3, C, H + 10, stride + 16] as of `_differentiate`
-    gradient: NDArray[np.float32]  # [C, H, stride]
+    gradient: NDArray[np.float32]  # [C, H, W]
 
 
 class Similarity:
@@ -256,12 +260,13 @@ class Similarity:
         factors[0, :, 1] += of_ssim / channels
         coarser = np.empty((channels, 0, 0), np.float32)
         for number in reversed(range(scales if of_ms_ssim else 1)):
-            level, (own, found, own_slopes, total) = self._levels[number], self._buffers[number]
-            run(_differentiate, _units(own), tuple(level), found, factors[number], own_slopes)
-            total[:] = 0
-            run(_spread, _units(own), self._widths[number], own, tuple(level), own_slopes, coarser, total)
+            own, found, total = self._buffers[number]
+            if number:
+                total[:] = 0
+            else:
+                total = gradient
+            run(_differentiate, _units(own), own, tuple(self._levels[number]), found, factors[number], coarser, total)
             coarser = total
-        gradient += coarser[:, :, : gradient.shape[2]]
         return float(sums[0, :, 1].mean()), float(products.mean())
 
     def _level(self, number: int, plane: NDArray[np.float32], share: NDArray[np.float32]) -> _Level:
@@ -292,8 +297,7 @@ def _buffers(channels: int, height: int, width: int) -> _Buffers:
     image = _padded(channels, height, width)
     stride = image.shape[2]
     found = np.zeros((3, channels, height - _EDGE, stride), np.float32)
-    slopes = np.zeros((3, channels, height + _EDGE, stride + LANES), np.float32)
-    return _Buffers(image, found, slopes, np.zeros_like(image))
+    return _Buffers(image, found, np.zeros((channels, height, width), np.float32))
 
 
 def _units(planes: NDArray[np.float32]) -> int:
