@@ -121,7 +121,7 @@ def worst_error() -> float:
     scene = random_scene(500, HEIGHT, WIDTH, 5.0)
     shown, target = render(*scene, HEIGHT, WIDTH, cutoff=CUTOFF), upstream(HEIGHT, WIDTH)
     squares = np.sum((shown.astype(np.float64) - target) ** 2)
-    errors.append(abs(squared_error(tiles_of(scene), scene[3], target)[0] / squares - 1))
+    errors.append(abs(squared_error(tiles_of(scene), scene[3], target)[1] / squares - 1))
     means, scales, rotations, colors = map(torch.from_numpy, scene)
     lists, across = tile_lists(means, scales, rotations, 6.5)
     opponent = render_tiles(means, conics_of(scales, rotations), colors, lists, across, 6.5).numpy()

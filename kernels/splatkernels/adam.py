@@ -8,6 +8,7 @@ narrow Gaussians alike.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,15 @@ class Penalty:
     """Derivative by the logarithm of a scale, as a share of that by log M."""
     ratios: float
     """Derivative by the logarithm of s1 / s2, where that is far from 0, likewise."""
+
+
+class Errors(NamedTuple):
+    """Means over samples before a step; `float` of one waits for its device."""
+
+    weighted: SupportsFloat
+    """Squared error, each pixel as much as it counts."""
+    plain: SupportsFloat
+    """Squared error without weights."""
 
 
 def penalty_numbers(penalty: Penalty | None, share: float) -> tuple[float, float, float, float]:
@@ -124,11 +134,25 @@ def check_image_gradient(gradient, image) -> None:
         raise ValueError(f"the gradient must have the image's shape {list(image.shape)}, got {list(gradient.shape)}")
 
 
+def check_weights(weights: NDArray[np.floating] | None, target: NDArray[np.floating]) -> NDArray[np.float32] | None:
+    """Weights of pixels as the kernels read them.
+
+    Raises:
+        ValueError: they have not the shape [H, W] of the target [C, H, W].
+    """
+    if weights is None:
+        return None
+    if weights.shape != target.shape[1:]:
+        raise ValueError(f"the weights must have the shape {list(target.shape[1:])}, got {list(weights.shape)}")
+    return np.ascontiguousarray(weights, np.float32)
+
+
 class FrameAdam:
     """N Gaussians that descend towards a target image.
 
     Args:
         target: [C, H, W] float32, full scale 1.
+        weights: [H, W], how much the squared error of each pixel counts; all the same if None.
         smallest_scale, largest_scale: bounds on the scales in pixels.
         largest_color: bound on the absolute value of colours.
         cutoff: standard deviations at which Gaussians end while fitting.
@@ -138,6 +162,7 @@ class FrameAdam:
     def __init__(
         self,
         target: NDArray[np.float32],
+        weights: NDArray[np.float32] | None = None,
         *,
         smallest_scale: float,
         largest_scale: float,
@@ -147,6 +172,7 @@ class FrameAdam:
         beta2: float = 0.99,
     ) -> None:
         self.target = np.ascontiguousarray(target, np.float32)
+        self._weights = check_weights(weights, target)
         self.bounds = (math.log(smallest_scale), math.log(largest_scale))
         self.largest_color = largest_color
         self.cutoff = cutoff
@@ -213,19 +239,17 @@ class FrameAdam:
         """The current image [C, H, W], not clamped."""
         return cpu.forward(self._tiles(), np.ascontiguousarray(self.colors), *self.target.shape[1:])
 
-    def step(self, rates: Rates, penalty: Penalty | None = None) -> float:
-        """Move every Gaussian once, to reduce the squared error and a penalty.
-
-        Returns:
-            The mean squared error before the move.
+    def step(self, rates: Rates, penalty: Penalty | None = None) -> Errors:
+        """Move every Gaussian once, to reduce the weighted squared error and a penalty; returns the errors before.
 
         Raises:
             ValueError: a row of the parameters is not finite.
         """
-        error, sums = cpu.squared_error(self._tiles(), np.ascontiguousarray(self.colors), self.target)
+        colors = np.ascontiguousarray(self.colors)
+        weighted, plain, sums = cpu.squared_error(self._tiles(), colors, self.target, self._weights)
         # The sums are of half the squared error.
         self._descend(sums, rates, penalty, 0.5)
-        return error / self.target.size
+        return Errors(weighted / self.target.size, plain / self.target.size)
 
     def step_along(
         self,

@@ -236,9 +236,11 @@ def _backward(part, parts, channels, tiles, colors, image_gradient, sums):
 
 
 @kernel
-def _squared_error(part, parts, channels, tiles, colors, target, errors, sums):
+def _squared_error(part, parts, channels, tiles, colors, target, emphasis, errors, sums):
+    """As `squared_error`; `emphasis` [1, H, W] or [0, H, W]."""
     pixels = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
     goal = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
+    shares = np.ones((1, TILE_ROWS, LANES), np.float32)
     width = target.shape[2]
     across, bands = _bands(tiles, width)
     most_pairs = 0
@@ -255,12 +257,17 @@ def _squared_error(part, parts, channels, tiles, colors, target, errors, sums):
             # No pair has rows below the canvas, but its vectors do reach beyond the right edge.
             if width - x < LANES:
                 pixels[:, :, width - x :] = 0
-            square = splat(0.0)
+            if len(emphasis):
+                _read_tile(emphasis, x, y, shares)
+            weighted = plain = splat(0.0)
             for at in range(0, pixels.size, LANES):
                 residual = load(pixels, at) - load(goal, at)
-                store(pixels, at, residual)
-                square = fma(residual, residual, square)
-            errors[tile] += add_lanes((square,))[0]
+                slope = residual * load(shares, at % _PLANE)
+                store(pixels, at, slope)
+                weighted = fma(residual, slope, weighted)
+                plain = fma(residual, residual, plain)
+            errors[tile, 0] += add_lanes((weighted,))[0]
+            errors[tile, 1] += add_lanes((plain,))[0]
             _differentiate_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels, sums)
 
 
@@ -325,12 +332,18 @@ def backward(tiles: Tiles, colors: NDArray[np.float32], image_gradient: NDArray[
 
 
 def squared_error(
-    tiles: Tiles, colors: NDArray[np.float32], target: NDArray[np.float32]
-) -> tuple[float, NDArray[np.float32]]:
-    """Squared error against `target` [C, H, W], and the sums [N, C + 5] of the gradient of half of it.
+    tiles: Tiles,
+    colors: NDArray[np.float32],
+    target: NDArray[np.float32],
+    weights: NDArray[np.float32] | None = None,
+) -> tuple[float, float, NDArray[np.float32]]:
+    """Squared error against `target` [C, H, W], with and without weights [H, W] on pixels.
 
-    One pass over the tiles renders, compares and differentiates while everything is in cache.
+    Third come the sums [N, C + 5] of the gradient of half the weighted error. One pass over the tiles renders, compares
+    and differentiates while everything is in cache.
     """
-    errors = np.zeros(len(tiles.starts) - 1, np.float32)
-    sums = _gather(tiles, _squared_error, colors, target, errors)
-    return float(errors.sum(dtype=np.float64)), sums
+    errors = np.zeros((len(tiles.starts) - 1, 2), np.float32)
+    emphasis = target[:0] if weights is None else weights[None]
+    sums = _gather(tiles, _squared_error, colors, target, emphasis, errors)
+    weighted, plain = errors.sum(axis=0, dtype=np.float64)
+    return float(weighted), float(plain), sums

@@ -172,14 +172,14 @@ def backward(tiles: Tiles, image_gradient: Tensor, output: Output) -> Tensor:
     return pair_sums
 
 
-def squared_error(tiles: Tiles, target: Tensor, output: Output) -> tuple[Tensor, Tensor]:
-    """Squared error [T] by tile against `target` [C, H, W], and the sums of every pair by slot.
+def squared_error(tiles: Tiles, target: Tensor, weights: Tensor, output: Output) -> tuple[Tensor, Tensor]:
+    """Squared errors [T, 2] by tile against `target` [C, H, W], and the sums of every pair by slot.
 
-    The sums are those of the gradient of half the squared error.
+    The errors are with and without weights [H, W] on pixels; the sums are those of the gradient of half the former.
     """
-    errors = target.new_empty(output.tiles)
+    errors = target.new_empty((output.tiles, 2))
     pair_sums = _empty_sums(tiles)
-    _launch_on_tiles(triton_tiles.fit_tiles, tiles, output, target, errors, pair_sums)
+    _launch_on_tiles(triton_tiles.fit_tiles, tiles, output, target, weights, errors, pair_sums)
     return errors, pair_sums
 
 

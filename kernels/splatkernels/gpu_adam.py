@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import gpu, triton_update
-from .adam import Gaussians, Penalty, Rates, check_image_gradient, penalty_numbers
+from .adam import Errors, Gaussians, Penalty, Rates, check_image_gradient, check_weights, penalty_numbers
 from .geometry import MOST_PAIRS
 
 # Pairs to make room for, per pair at the time: a sort takes time for room that is not used, too.
@@ -29,7 +29,7 @@ _MOST_PENDING = 128
 
 
 class PendingError:
-    """Mean squared error of a step; `float()` of it waits for the device."""
+    """A mean squared error before a step; `float()` of it waits for the device."""
 
     def __init__(self, settle: Callable[[], None]) -> None:
         self._settle: Callable[[], None] | None = settle
@@ -55,11 +55,16 @@ class PendingError:
         self._settle = None
 
 
+_PendingErrors = tuple[PendingError, PendingError]
+"""With and without weights."""
+
+
 class GpuFrameAdam:
     """N Gaussians on a GPU that descend towards a target image; arrays go in and come out as those of `FrameAdam`.
 
     Args:
         target: [C, H, W] float32, full scale 1.
+        weights: [H, W], how much the squared error of each pixel counts; all the same if None.
         smallest_scale, largest_scale: bounds on the scales in pixels.
         largest_color: bound on the absolute value of colours.
         cutoff: standard deviations at which Gaussians end while fitting.
@@ -70,6 +75,7 @@ class GpuFrameAdam:
     def __init__(
         self,
         target: NDArray[np.float32],
+        weights: NDArray[np.float32] | None = None,
         *,
         smallest_scale: float,
         largest_scale: float,
@@ -81,6 +87,9 @@ class GpuFrameAdam:
     ) -> None:
         self.target = np.ascontiguousarray(target, np.float32)
         self._goal = torch.tensor(self.target, device=device)
+        given = check_weights(weights, target)
+        shape = target.shape[1:]
+        self._weights = self._goal.new_ones(shape) if given is None else torch.tensor(given, device=device)
         channels, height, width = target.shape
         self._output = gpu.Output(height, width, cutoff=float(cutoff))
         self._bounds = (math.log(smallest_scale), math.log(largest_scale))
@@ -92,8 +101,8 @@ class GpuFrameAdam:
         self._biases = self._goal.new_empty((0, 2))
         self._settings = self._goal.new_zeros(8)  # four rates, then the numbers of the penalty
         self._settings_there: tuple[float, ...] | None = None
-        self._journal = self._goal.new_zeros(1 + _MOST_PENDING)
-        self._pending: list[tuple[Rates, Penalty | None, PendingError]] = []
+        self._journal = self._goal.new_zeros(1 + 2 * _MOST_PENDING)
+        self._pending: list[tuple[Rates, Penalty | None, _PendingErrors]] = []
         self._patience = 1
         self._start_over()
 
@@ -167,17 +176,17 @@ class GpuFrameAdam:
             tiles = gpu.sort_into_tiles(projection, self._pair_count(projection), self._output)
             return gpu.forward(tiles, self._output).cpu().numpy()
 
-    def step(self, rates: Rates, penalty: Penalty | None = None) -> PendingError:
-        """Move every Gaussian once, soon, to reduce the squared error and a penalty; returns the mean error before.
+    def step(self, rates: Rates, penalty: Penalty | None = None) -> Errors:
+        """Move every Gaussian once, soon, to reduce the weighted squared error and a penalty.
 
         Raises:
             ValueError: in this call or a later one, if a row of the parameters is not finite.
         """
         if len(self._pending) >= self._patience:
             self.settle()
-        error = PendingError(self.settle)
-        self._enqueue(rates, penalty, error)
-        return error
+        errors = PendingError(self.settle), PendingError(self.settle)
+        self._enqueue(rates, penalty, errors)
+        return Errors(*errors)
 
     def step_along(
         self, differentiate: Callable[[Tensor], Tensor], rates: Rates, penalty: Penalty | None = None
@@ -206,10 +215,12 @@ class GpuFrameAdam:
     def settle(self) -> None:
         """Wait for the steps so far, and repeat those that were lost for want of room."""
         while self._pending:
-            completed, *errors = self._journal[: 1 + len(self._pending)].tolist()
-            lost = self._pending[int(completed) :]
-            for (*_, pending), error in zip(self._pending[: int(completed)], errors, strict=False):
-                pending.resolve(error / self._goal.numel())
+            entries = self._journal[: 1 + 2 * len(self._pending)].tolist()
+            completed = int(entries[0])
+            lost = self._pending[completed:]
+            for k, (*_, pending) in enumerate(self._pending[:completed]):
+                for own, error in zip(pending, entries[1 + 2 * k : 3 + 2 * k], strict=True):
+                    own.resolve(error / self._goal.numel())
             self._journal.zero_()
             self._pending = []
             self._patience = min(2 * self._patience, _MOST_PENDING)
@@ -220,7 +231,8 @@ class GpuFrameAdam:
                     self._enqueue(*step)
             except ValueError as failure:
                 for *_, pending in lost:
-                    pending.fail(failure)
+                    for own in pending:
+                        own.fail(failure)
                 self._pending = []
                 raise
 
@@ -232,8 +244,8 @@ class GpuFrameAdam:
         # Room that has lasted for some steps is trusted for as many more, so few are lost when it does not.
         self._patience = 1
 
-    def _enqueue(self, rates: Rates, penalty: Penalty | None, error: PendingError) -> None:
-        """Start a step; its error goes into the journal behind those pending."""
+    def _enqueue(self, rates: Rates, penalty: Penalty | None, errors: _PendingErrors) -> None:
+        """Start a step; its errors go into the journal behind those pending."""
         with torch.cuda.device_of(self._goal):
             if self._capacity is None:
                 pairs = self._pair_count(self._project())
@@ -252,7 +264,7 @@ class GpuFrameAdam:
                 self._compiled = True
             else:
                 self._graph.replay()
-        self._pending.append((rates, penalty, error))
+        self._pending.append((rates, penalty, errors))
 
     def _set(self, rates: Rates, penalty: Penalty | None, share: float) -> None:
         """Tell the device how to move along sums that are of a share of the loss."""
@@ -265,7 +277,7 @@ class GpuFrameAdam:
         """One step, without waiting for the device."""
         projection = self._project()
         tiles = gpu.sort_into_tiles(projection, capacity, self._output)
-        errors, pair_sums = gpu.squared_error(tiles, self._goal, self._output)
+        errors, pair_sums = gpu.squared_error(tiles, self._goal, self._weights, self._output)
         self._descend(pair_sums, projection, capacity)
         triton_update.record_error[(1,)](
             errors, projection.offsets, self._journal, len(errors), len(self), capacity, BLOCK=1024, num_warps=4

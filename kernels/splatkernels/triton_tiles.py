@@ -197,7 +197,8 @@ def fit_tiles(
     order,
     owners,
     target,  # [C, H, W]
-    errors,  # [T] squared error per tile
+    weights,  # [H, W]
+    errors,  # [T, 2] squared error per tile, with and without weights
     pair_sums,  # [P, C + 5]
     channels,
     channel,
@@ -206,19 +207,21 @@ def fit_tiles(
     CHANNELS: tl.constexpr,
     TILE: tl.constexpr,
 ):
-    """Render one tile, compare it with the target and differentiate half of its squared error."""
+    """Render one tile, compare it with the target and differentiate half of its weighted squared error."""
     column, row = _tile_pixels(width, TILE)
     pixels = _render_tile(frames, amplitudes, starts, order, owners, channels, channel, column, row, CHANNELS, TILE)
     inside = (column < width) & (row < height)
-    residual = ()
+    shares = tl.load(_pixel(weights, 0, row, column, height, width), mask=inside, other=0.0)
+    gradient = ()
     square = tl.zeros([TILE, TILE], tl.float32)
     for c in tl.static_range(CHANNELS):
         goal = tl.load(_pixel(target, channel + c, row, column, height, width), mask=inside, other=0.0)
         difference = tl.where(inside, pixels[c] - goal, 0.0)
         square += difference * difference
-        residual = residual + (difference,)
-    at = errors + tl.program_id(0)
-    tl.store(at, tl.sum(square) + tl.load(at, mask=channel > 0, other=0.0))
+        gradient = gradient + (difference * shares,)
+    at = errors + 2 * tl.program_id(0)
+    tl.store(at, tl.sum(square * shares) + tl.load(at, mask=channel > 0, other=0.0))
+    tl.store(at + 1, tl.sum(square) + tl.load(at + 1, mask=channel > 0, other=0.0))
     _differentiate_tile(
-        frames, amplitudes, starts, order, owners, pair_sums, channels, channel, column, row, residual, CHANNELS
+        frames, amplitudes, starts, order, owners, pair_sums, channels, channel, column, row, gradient, CHANNELS
     )

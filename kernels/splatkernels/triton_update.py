@@ -168,20 +168,24 @@ def descend(
 
 @triton.jit(do_not_specialize=SIZES)
 def record_error(
-    errors,  # [T]
+    errors,  # [T, 2]
     offsets,  # [N + 1]
-    journal,  # number of completed steps, then the squared error of each
+    journal,  # number of completed steps, then both squared errors of each
     tiles,
     gaussians,
     capacity,
     BLOCK: tl.constexpr,
 ):
     """Enter a step into the journal, unless its pairs exceeded the capacity."""
-    totals = tl.zeros([BLOCK], tl.float32)
+    weighted = tl.zeros([BLOCK], tl.float32)
+    plain = tl.zeros([BLOCK], tl.float32)
     for start in range(0, tiles, BLOCK):
         tile = start + tl.arange(0, BLOCK)
-        totals += tl.load(errors + tile, mask=tile < tiles, other=0.0)
+        weighted += tl.load(errors + 2 * tile, mask=tile < tiles, other=0.0)
+        plain += tl.load(errors + 2 * tile + 1, mask=tile < tiles, other=0.0)
     completed = tl.load(offsets + gaussians) <= capacity
     steps = tl.load(journal)
-    tl.store(journal + 1 + steps.to(tl.int32), tl.sum(totals), mask=completed)
+    at = journal + 1 + 2 * steps.to(tl.int32)
+    tl.store(at, tl.sum(weighted), mask=completed)
+    tl.store(at + 1, tl.sum(plain), mask=completed)
     tl.store(journal, steps + 1, mask=completed)

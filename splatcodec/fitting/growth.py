@@ -111,13 +111,13 @@ def grow(
     began = time.perf_counter()
     rng = np.random.default_rng(seed)
     _, height, width = target.shape
-    optimizer = make_optimizer(target, device)
+    emphasis = None if objective is None else objective.weights
+    optimizer = make_optimizer(target, device, emphasis)
     if start is None:
         size = np.array([[width, height]], np.float32)
         optimizer.append(size / 2, 0.6 * size, np.zeros(1, np.float32), 1.2 * target.mean(axis=(1, 2))[None])
     else:
         optimizer.append(*start.gaussians)
-    emphasis = None if objective is None else objective.weights
 
     def take() -> Splats:
         means, scales, rotations, colors = (part.copy() for part in optimizer.gaussians)
@@ -161,8 +161,8 @@ def asks_to_stop(answer: object) -> bool:
     return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
-def make_optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
-    """No Gaussians yet, which will descend towards a picture [C, H, W] on "cpu" or "cuda"."""
+def make_optimizer(target: NDArray[np.float32], device: str, weights: NDArray[np.float32] | None = None) -> "Optimizer":
+    """No Gaussians yet, to descend on "cpu" or "cuda" towards a picture [C, H, W] whose pixels count as in [H, W]."""
     kind: type[Optimizer] = FrameAdam
     if device == "cuda":
         from splatkernels.gpu_adam import GpuFrameAdam
@@ -170,6 +170,7 @@ def make_optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
         kind = GpuFrameAdam
     return kind(
         target,
+        weights,
         smallest_scale=_SMALLEST_SCALE,
         largest_scale=min(_LARGEST_SCALE * max(target.shape[1:]), _STORABLE_SCALE),
         largest_color=_LARGEST_COLOR,
@@ -182,10 +183,12 @@ def make_optimizer(target: NDArray[np.float32], device: str) -> "Optimizer":
 def descend(
     optimizer: "Optimizer", objective: "Objective | None", rates: Rates, penalty: Penalty | None
 ) -> tuple[SupportsFloat, SupportsFloat]:
-    """Move every Gaussian once; returns the loss and the mean squared error before."""
-    if objective is None:
-        error = optimizer.step(rates, penalty)
-        return error, error
+    """Move every Gaussian once; returns the loss and the mean squared error before.
+
+    The optimizer has the weights of the objective.
+    """
+    if objective is None or objective.is_squared_error:
+        return optimizer.step(rates, penalty)
     evaluated = []
 
     def differentiate(image):

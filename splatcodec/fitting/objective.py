@@ -24,9 +24,9 @@ STRUCTURE = Loss(l2=0.6, ssim=0.2, ms_ssim=0.2, even=True, start=0.5)
 """What looks alike: earlier in a fit, before anything looks like anything, structure is no guide."""
 # A part is about proportional to this power of the residuals.
 _ORDERS = Parts(2, 1, 2, 2)
-# A part that is smaller is lost in the rounding of variances, and is not blown up.
-_LEAST_PART = 1e-4
 _LEAST = 1e-12
+# Parts that are smaller are not blown up: those of structure would be lost in the rounding of variances.
+_LEAST_PARTS = Parts(_LEAST, _LEAST, 1e-4, 1e-4)
 # In full scales: half of what 8-bit samples can tell apart.
 _SMALLEST_RESIDUAL = 0.5 / 255
 # In pixels, over which residuals are taken to be alike.
@@ -59,6 +59,11 @@ class Objective:
     measure: Measure
     factors: Parts
 
+    @property
+    def is_squared_error(self) -> bool:
+        """Whether it is the squared error, with these weights."""
+        return self.factors == Parts(1.0, 0.0, 0.0, 0.0)
+
     def evaluate(self, image: "NDArray[np.float32] | Tensor") -> Evaluated:
         """Loss and gradient at an image [C, H, W]: an array, or a tensor on the device."""
         found = self.measure(image, self.factors)
@@ -68,10 +73,11 @@ class Objective:
         """The same loss, as steep near an image [C, H, W] as its squared error is, weights included."""
         found = self.measure(image, self.factors).parts
         shares = _shares(self.loss)
-        slopes = [order * max(part, _LEAST_PART) for order, part in zip(_ORDERS, found, strict=True)]
+        found = Parts(*map(max, found, _LEAST_PARTS))
+        slopes = [order * part for order, part in zip(_ORDERS, found, strict=True)]
         if self.loss.even:
             shares = Parts(*(share / slope for share, slope in zip(shares, slopes, strict=True)))
-        factor = _ORDERS.l2 * found.l2 / max(_dot(shares, slopes), _LEAST)
+        factor = slopes[0] / _dot(shares, slopes)
         return replace(self, factors=Parts(*(factor * share for share in shares)))
 
     def curvature(self, image: NDArray[np.float32]) -> NDArray[np.floating]:

@@ -50,7 +50,8 @@ class PictureRefiner:
         """Gaussians whose attributes in `free` reduce the loss, and whose others are the same."""
         if not len(gaussians[0]):
             return gaussians
-        optimizer = make_optimizer(self._target, self._device)
+        weights = None if self._objective is None else self._objective.weights
+        optimizer = make_optimizer(self._target, self._device, weights)
         optimizer.append(*gaussians)
         rates = Rates(**{name: getattr(_RATES, name) if name in free else 0.0 for name in Rates.__annotations__})
         for k in range(self._steps):

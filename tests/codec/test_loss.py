@@ -157,10 +157,11 @@ def test_gradients_are_those_of_the_values(target, loss):
     np.testing.assert_allclose((ahead - behind) / (2 * step), slope, rtol=0.02)
 
 
+@pytest.mark.parametrize("scale", [1, 1e-3])
 @pytest.mark.parametrize("loss", [Loss.parse("l1"), Loss.parse("l2"), Loss(l2=0.3, l1=0.2)])
-def test_a_balanced_loss_is_as_steep_as_the_squared_error(target, loss):
-    """Along the residual."""
-    image, weights = noisy(target), structure_weights(target)
+def test_a_balanced_loss_is_as_steep_as_the_squared_error(target, loss, scale):
+    """Along the residual, be it small or large."""
+    image, weights = target + scale * (noisy(target) - target), structure_weights(target)
     gradient = make_objective(loss, target, weights, "cpu").balanced(image).evaluate(image).gradient
     residual = image - target
     np.testing.assert_allclose((gradient * residual).sum(), 2 * (weights * residual**2).sum(), rtol=1e-4)

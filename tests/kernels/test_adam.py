@@ -88,8 +88,8 @@ def test_a_step_returns_the_error_before_it():
     target = np.random.default_rng(0).uniform(0, 1, (3, 31, 41)).astype(np.float32)
     optimizer = optimizer_of(scene, target)
     expected = np.mean((optimizer.render().astype(np.float64) - target) ** 2)
-    np.testing.assert_allclose(optimizer.step(RATES), expected, rtol=1e-5)
-    assert optimizer.step(RATES) < expected
+    np.testing.assert_allclose(optimizer.step(RATES), 2 * [expected], rtol=1e-5)
+    assert optimizer.step(RATES).plain < expected
 
 
 def test_scales_stay_within_their_bounds():
@@ -119,6 +119,28 @@ def test_a_step_along_the_residual_is_the_step_that_reduces_the_squared_error():
         separate.step_along(lambda image: image - target, RATES)
     for one, other in zip(fused.gaussians, separate.gaussians, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 6])
+def test_weights_count_in_a_step_and_its_error(channels):
+    scene = random_scene(12, 31, 41, channels=channels, scales=(2, 8))
+    rng = np.random.default_rng(0)
+    target = rng.uniform(0, 1, (channels, 31, 41)).astype(np.float32)
+    weights = rng.uniform(0, 2, (31, 41)).astype(np.float32)
+    fused, separate = optimizer_of(scene, target, weights=weights), optimizer_of(scene, target)
+    squares = (fused.render().astype(np.float64) - target) ** 2
+    for step in range(3):
+        errors = fused.step(RATES)
+        if step == 0:
+            np.testing.assert_allclose(errors, [(squares * weights).mean(), squares.mean()], rtol=1e-5)
+        separate.step_along(lambda image: weights * (image - target), RATES)
+    for one, other in zip(fused.gaussians, separate.gaussians, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_weights_have_the_shape_of_the_picture():
+    with pytest.raises(ValueError, match=r"shape \[30, 40\], got \[40, 30\]"):
+        FrameAdam(np.zeros((3, 30, 40)), np.ones((40, 30)), smallest_scale=1, largest_scale=9, cutoff=4)
 
 
 def test_rows_that_are_not_finite_are_named():

@@ -34,22 +34,29 @@ def assert_same(ours, twin):
         np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-5)
 
 
+def assert_close(errors, expected):
+    np.testing.assert_allclose([float(error) for error in errors], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("channels", [1, 3, 6])
-def test_steps_are_those_of_the_cpu(channels):
+def test_steps_are_those_of_the_cpu(channels, weighted):
     target = target_of(channels, 21, 35)
-    ours, twin = GpuFrameAdam(target, **OPTIONS, device=DEVICE), FrameAdam(target, **OPTIONS)
+    weights = np.random.default_rng(4).uniform(0, 2, (21, 35)).astype(np.float32) if weighted else None
+    ours, twin = GpuFrameAdam(target, weights, **OPTIONS, device=DEVICE), FrameAdam(target, weights, **OPTIONS)
     for optimizer in (ours, twin):
         optimizer.append(*random_scene(5, 21, 35, channels=channels, scales=(1, 5)).gaussians)
     for step in range(3):
         rates = replace(RATES, scales=0.1 - 0.02 * step)
-        np.testing.assert_allclose(float(ours.step(rates)), twin.step(rates), rtol=1e-5)
+        assert_close(ours.step(rates), twin.step(rates))
     assert_same(ours, twin)
     for optimizer in (ours, twin):
         optimizer.keep(np.array([True, False, True, True, False]))
         optimizer.append(*random_scene(2, 21, 35, channels=channels, scales=(1, 5), seed=3).gaussians)
         assert len(optimizer) == 5
     errors = [ours.step(RATES) for _ in range(3)]
-    np.testing.assert_allclose([float(error) for error in errors], [twin.step(RATES) for _ in range(3)], rtol=1e-5)
+    for pending in errors:
+        assert_close(pending, twin.step(RATES))
     assert_same(ours, twin)
     np.testing.assert_allclose(ours.render(), twin.render(), atol=1e-5)
 
@@ -63,7 +70,7 @@ def test_steps_with_a_penalty_are_those_of_the_cpu(channels):
         optimizer.append(*random_scene(5, 21, 35, channels=channels, scales=(1, 5)).gaussians)
     for step in range(3):
         penalty = replace(PENALTY, weight=3.0 - step)
-        np.testing.assert_allclose(float(ours.step(RATES, penalty)), twin.step(RATES, penalty), rtol=1e-5)
+        assert_close(ours.step(RATES, penalty), twin.step(RATES, penalty))
     ours.step_along(lambda image: image - goal, RATES, PENALTY)
     twin.step_along(lambda image: image - target, RATES, PENALTY)
     assert_same(ours, twin)
@@ -124,12 +131,12 @@ def test_steps_without_room_are_repeated(monkeypatch):
         replace(RATES, scales=0.2),
     ]
     roomy = growing(monkeypatch, 50)
-    expected = [float(roomy.step(rate)) for rate in rates]
+    expected = [float(roomy.step(rate).plain) for rate in rates]
     tight = growing(monkeypatch, 1)
     capacities = []
     errors = []
     for rate in rates:
-        errors.append(tight.step(rate))
+        errors.append(tight.step(rate).plain)
         capacities.append(tight._capacity)
     assert [float(error) for error in errors] == expected
     assert tight._capacity > capacities[0]
@@ -139,16 +146,15 @@ def test_steps_without_room_are_repeated(monkeypatch):
 
 def test_a_step_without_room_changes_nothing(monkeypatch):
     optimizer = growing(monkeypatch, 1)
-    error = optimizer.step(RATES)
-    float(error)
+    error = float(optimizer.step(RATES).plain)
     state = [optimizer._parameters, optimizer._firsts, optimizer._seconds, optimizer._biases, optimizer._journal]
     before = [tensor.clone() for tensor in state]
     optimizer._start_over()
     optimizer._capacity = 1
-    lost = optimizer.step(RATES)
+    lost = optimizer.step(RATES).plain
     for tensor, old in zip(state, before, strict=True):
         assert torch.equal(tensor, old)
-    assert float(lost) < float(error)
+    assert float(lost) < error
     assert optimizer._capacity > 1
     assert not torch.equal(optimizer._parameters, before[0])
 
@@ -160,7 +166,7 @@ def test_rows_that_are_no_longer_finite_are_named():
     optimizer._parameters[2, 1] = np.nan
     optimizer.step(RATES)
     last = optimizer.step(RATES)
-    for look in (optimizer.settle, last.__float__):
+    for look in (optimizer.settle, last.weighted.__float__, last.plain.__float__):
         with pytest.raises(ValueError, match=r"means\[2\] is not finite"):
             look()
 
@@ -168,7 +174,7 @@ def test_rows_that_are_no_longer_finite_are_named():
 def test_no_gaussians_leave_the_target_as_error():
     target = target_of(3, 9, 9)
     optimizer = GpuFrameAdam(target, **OPTIONS, device=DEVICE)
-    np.testing.assert_allclose(float(optimizer.step(RATES)), (target**2).mean(), rtol=1e-5)
+    assert_close(optimizer.step(RATES), 2 * [(target**2).mean()])
     np.testing.assert_array_equal(optimizer.render(), 0)
 
 

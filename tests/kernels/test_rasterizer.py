@@ -156,9 +156,9 @@ def test_squared_error_is_forward_then_backward(channels):
     scene = random_scene(70, 45, 37, channels=channels)
     target = np.random.default_rng(2).uniform(0, 1, (channels, 45, 37)).astype(np.float32)
     tiles = sort_into_tiles(scene.means, scene.scales, scene.rotations, 45, 37, 0.0, 0.0, 1.0, 3.5)
-    error, sums = squared_error(tiles, scene.colors, target)
+    weighted, plain, sums = squared_error(tiles, scene.colors, target)
     residual = forward(tiles, scene.colors, 45, 37) - target
-    np.testing.assert_allclose(error, (residual.astype(float) ** 2).sum(), rtol=1e-5)
+    np.testing.assert_allclose([weighted, plain], (residual.astype(float) ** 2).sum(), rtol=1e-5)
     np.testing.assert_allclose(sums, backward(tiles, scene.colors, residual), rtol=1e-5, atol=1e-5)
 
 
