@@ -2,7 +2,7 @@
 
 A step renders, compares, differentiates and updates every Gaussian with Adam (Kingma & Ba 2015) in the Gaussian's own
 frame: means move in units of its scales along its axes, scales change by factors. One learning rate then suits wide and
-narrow Gaussians alike.
+narrow Gaussians alike. Thin ones turn more slowly: a small angle carries their ends far.
 """
 
 import math
@@ -19,6 +19,9 @@ from .jit import kernel
 from .threads import run
 from .tiles import Tiles, sort_into_tiles
 
+CALM_SPREAD = 3.0
+"""For ratios r of the scales with |r - 1 / r| beyond this, rotations move the less the thinner a Gaussian is."""
+
 Gaussians = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Means [N, 2] and scales [N, 2] in pixels, rotations [N] in radians, colors [N, C]."""
 
@@ -32,7 +35,7 @@ class Rates:
     scales: float
     """In natural logarithms of the scales."""
     rotations: float
-    """In radians."""
+    """In radians; of thin Gaussians, see `CALM_SPREAD`, as much less as their ends would move farther."""
     colors: float
     """In units of full scale."""
 
@@ -123,7 +126,7 @@ def _update(
         row[1] -= sin * along + cos * across
         for k in range(2, 4):
             row[k] = min(max(row[k] - rates[1] * gradient[k], lowest), highest)
-        row[4] -= rates[2] * gradient[4]
+        row[4] -= rates[2] * gradient[4] / max(1.0, abs(spread) / CALM_SPREAD)
         for k in range(5, count):
             row[k] = min(max(row[k] - rates[3] * gradient[k], -brightest), brightest)
 

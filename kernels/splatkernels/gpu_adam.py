@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import gpu, triton_update
-from .adam import Errors, Gaussians, Penalty, Rates, check_image_gradient, check_weights, penalty_numbers
+from .adam import CALM_SPREAD, Errors, Gaussians, Penalty, Rates, check_image_gradient, check_weights, penalty_numbers
 from .geometry import MOST_PAIRS
 
 # Pairs to make room for, per pair at the time: a sort takes time for room that is not used, too.
@@ -298,6 +298,7 @@ class GpuFrameAdam:
             *self._betas,
             *self._bounds,
             self._largest_color,
+            CALM_SPREAD,
             **gpu.GATHER,
         )
 

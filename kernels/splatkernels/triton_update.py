@@ -108,6 +108,7 @@ def descend(
     lowest,
     highest,
     brightest,
+    calm_spread,
     BLOCK: tl.constexpr,
     SLOTS: tl.constexpr,
 ):
@@ -152,7 +153,8 @@ def descend(
     tl.store(parameters + row + 1, (y - (sin * along + cos * across)).to(tl.float32), mask=present)
     tl.store(parameters + row + 2, tl.minimum(tl.maximum(log1 - moves[2], lowest), highest), mask=present)
     tl.store(parameters + row + 3, tl.minimum(tl.maximum(log2 - moves[3], lowest), highest), mask=present)
-    tl.store(parameters + row + 4, rotation - moves[4], mask=present)
+    calm = tl.maximum(tl.abs(spread) / calm_spread, 1.0)
+    tl.store(parameters + row + 4, rotation - moves[4] / calm, mask=present)
 
     color_rate = tl.load(settings + 3)
     for channel in range(0, channels, 4):

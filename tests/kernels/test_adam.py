@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from splatkernels.adam import FrameAdam, Penalty, Rates
+from splatkernels.adam import CALM_SPREAD, FrameAdam, Penalty, Rates
 from splatkernels.arrays import render, render_backward
 
 from .scenes import random_scene
@@ -54,8 +54,9 @@ def expected_steps(scene, target, steps, beta1=0.9, beta2=0.99, penalty=0.0):
         second = 0.01 * gradient**2 + beta2 * second
         update = first / (1 - beta1**step) / (np.sqrt(second / (1 - beta2**step)) + 1e-8)
         means = means - np.einsum("nax,na->nx", axes, RATES.means * update[:, :2] * scales)
+        calm = np.maximum(abs(scales[:, 0] / scales[:, 1] - scales[:, 1] / scales[:, 0]) / CALM_SPREAD, 1)
+        rotations = rotations - RATES.rotations * update[:, 4] / calm
         scales = scales * np.exp(-RATES.scales * update[:, 2:4])
-        rotations = rotations - RATES.rotations * update[:, 4]
         colors = colors - RATES.colors * update[:, 5:]
     return means, scales, rotations, colors
 
