@@ -4,11 +4,17 @@ data = splatcodec.encode("photo.png")
 pixels = splatcodec.decode(data, scale=2)
 """
 
-from .decoder import decode, read
-from .encoder import encode, fit, write
-from .errors import GsiError, ImageError, TargetError
-from .metrics import Evaluation, evaluate
-from .splats import Splats
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from splatkernels import set_num_threads
+
+    from .decoder import decode, read
+    from .encoder import encode, fit, write
+    from .errors import GsiError, ImageError, TargetError
+    from .metrics import Evaluation, evaluate
+    from .splats import Splats
 
 __all__ = [
     "Evaluation",
@@ -21,5 +27,34 @@ __all__ = [
     "evaluate",
     "fit",
     "read",
+    "set_num_threads",
     "write",
 ]
+
+_HOMES = {
+    "Evaluation": ".metrics",
+    "GsiError": ".errors",
+    "ImageError": ".errors",
+    "Splats": ".splats",
+    "TargetError": ".errors",
+    "decode": ".decoder",
+    "encode": ".encoder",
+    "evaluate": ".metrics",
+    "fit": ".encoder",
+    "read": ".decoder",
+    "set_num_threads": "splatkernels",
+    "write": ".encoder",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load what is asked for: nobody waits for NumPy and Numba to see `--help`."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

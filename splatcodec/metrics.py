@@ -1,12 +1,13 @@
 """How close a picture comes to its original: PSNR, SSIM, MS-SSIM and SSIMULACRA 2 of 8-bit samples."""
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from .container import MAGIC
 from .decoder import from_bytes
@@ -16,6 +17,11 @@ from .image import as_color, load_image, to_uint8
 
 if TYPE_CHECKING:
     from .image import ImageLike
+
+
+_Found = TypeVar("_Found")
+# Rows compared at a time.
+_BAND = 128
 
 
 @dataclass(frozen=True)
@@ -92,20 +98,43 @@ def ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | None
         return None
     from skimage.metrics import structural_similarity
 
-    return float(structural_similarity(reference, image, channel_axis=2 if reference.ndim == 3 else None))
+    def mean(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+        height, width = a.shape
+
+        def total(band: slice) -> float:
+            rows = slice(band.start, band.stop + 6)
+            _, values = structural_similarity(a[rows], b[rows], full=True)
+            return float(values[3:-3, 3:-3].sum(dtype=np.float64))
+
+        return sum(_in_bands(total, height - 6)) / ((height - 6) * (width - 6))
+
+    return float(np.mean([mean(a, b) for a, b in zip(_planes(reference), _planes(image), strict=True)]))
 
 
 def ms_ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | None:
     """Multi-scale structural similarity (Wang et al. 2003) as pytorch-msssim computes it, mean of the channels."""
     if min(reference.shape[:2]) <= 160:
         return None
-    import torch
-    from pytorch_msssim import ms_ssim as multiscale
+    from .fitting.similarity import POWERS, WINDOW
 
-    planes = [
-        torch.from_numpy(np.atleast_3d(pixels).astype(np.float32)).movedim(2, 0)[None] for pixels in (reference, image)
-    ]
-    return float(multiscale(*planes, data_range=255))
+    def mean(a: NDArray[np.float32], b: NDArray[np.float32], whole: bool) -> float:
+        height, width = a.shape[0] - WINDOW + 1, a.shape[1] - WINDOW + 1
+
+        def total(band: slice) -> float:
+            rows = slice(band.start, band.stop + WINDOW - 1)
+            return float(_comparisons(a[rows], b[rows], whole).sum(dtype=np.float64))
+
+        return max(sum(_in_bands(total, height)) / (height * width), 0.0)
+
+    found = []
+    for a, b in zip(_planes(reference), _planes(image), strict=True):
+        pair = a.astype(np.float32), b.astype(np.float32)
+        product = 1.0
+        for scale, power in enumerate(POWERS):
+            product *= mean(*pair, whole=scale == len(POWERS) - 1) ** power
+            pair = _halve(pair[0]), _halve(pair[1])
+        found.append(product)
+    return float(np.mean(found))
 
 
 def ssimulacra2(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | None:
@@ -116,15 +145,81 @@ def ssimulacra2(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float
     """
     if min(reference.shape[:2]) < 256:
         return None
-    from ssimulacra2 import compute_ssimulacra2
+    from ssimulacra2 import ssimulacra2 as package
 
-    return float(compute_ssimulacra2(*(_as_file(as_color(pixels)) for pixels in (reference, image))))
+    def compare(pair: Sequence[NDArray], band: slice) -> tuple[float, list[NDArray], list[NDArray]]:
+        # Blurs reach five rows; bands begin at even rows, so that halves of them are halves of the picture.
+        rows = slice(max(band.start - 6, 0), band.stop + 6)
+        linear = [p[rows] if p.dtype == np.float64 else package.srgb_to_linear(p[rows]) for p in pair]
+        own = slice(band.start - rows.start, band.stop - rows.start)
+        # The package's planes are transposed.
+        a, b = (package.make_positive_xyb(package.linear_rgb_to_xyb(planes)) for planes in linear)
+        blurred = [package.blur_image(planes)[:, own] for planes in (a, b, a * a, b * b, a * b)]
+        maps = [package.ssim_map(*blurred), package.edge_diff_map(a[:, own], blurred[0], b[:, own], blurred[1])]
+        return (band.stop - band.start) / len(pair[0]), maps, [package.downsample(p[own], 2, 2) for p in linear]
+
+    pair: list[NDArray] = [as_color(reference), as_color(image)]
+    score = package.Msssim()
+    for _ in range(package.kNumScales):
+        shares, maps, halves = zip(*_in_bands(partial(compare, pair), len(pair[0])), strict=True)
+        found = package.MsssimScale()
+        found.avg_ssim, found.avg_edgediff = (_joined(shares, kind) for kind in zip(*maps, strict=True))
+        score.scales.append(found)
+        pair = [np.concatenate(planes) for planes in zip(*halves, strict=True)]
+    return float(score.score())
 
 
-def _as_file(pixels: NDArray[np.uint8]) -> BytesIO:
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, "BMP")
-    return file
+def _joined(shares: Sequence[float], averages: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Averages of bands, which have shares in the picture: means, and roots of means of fourth powers, in turn."""
+    weights, values = np.array(shares)[:, None], np.array(averages)
+    joined = (weights * values).sum(axis=0)
+    joined[1::2] = (weights * values[:, 1::2] ** 4).sum(axis=0) ** 0.25
+    return joined
+
+
+def _in_bands(function: Callable[[slice], _Found], height: int) -> list[_Found]:
+    """What a function of a slice of rows returns for all bands of a picture, from top to bottom.
+
+    Metrics hold a dozen copies of what they compare: of bands, these stay in cache.
+    """
+    from splatkernels import get_num_threads
+
+    bands = [slice(top, min(top + _BAND, height)) for top in range(0, height, _BAND)]
+    with ThreadPoolExecutor(get_num_threads()) as pool:
+        return list(pool.map(function, bands))
+
+
+def _comparisons(a: NDArray[np.float32], b: NDArray[np.float32], whole: bool) -> NDArray[np.floating]:
+    """What SSIM compares under each window: contrast and structure, and lightness too if `whole`."""
+    from scipy.ndimage import gaussian_filter
+
+    from .fitting.similarity import C1, C2, DEVIATION, WINDOW
+
+    edge = WINDOW // 2
+
+    def blur(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+        return gaussian_filter(plane, DEVIATION, radius=edge, output=np.float32)[edge:-edge, edge:-edge]
+
+    c1, c2 = np.float32(255**2 * C1), np.float32(255**2 * C2)
+    mean_a, mean_b = blur(a), blur(b)
+    product = mean_a * mean_b
+    squares = mean_a**2 + mean_b**2
+    found = (2 * (blur(a * b) - product) + c2) / (blur(a * a) + blur(b * b) - squares + c2)
+    return found * ((2 * product + c1) / (squares + c1)) if whole else found
+
+
+def _halve(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Averages of squares of 2 x 2 pixels; a plane [H, W] of odd sides has zeros around it, as in pytorch-msssim."""
+    height, width = plane.shape
+    padded = np.pad(plane, ((height % 2,) * 2, (width % 2,) * 2))
+    padded = padded[: padded.shape[0] // 2 * 2, : padded.shape[1] // 2 * 2]
+    rows = padded[0::2] + padded[1::2]
+    return np.float32(0.25) * (rows[:, 0::2] + rows[:, 1::2])
+
+
+def _planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels [H, W] or [H, W, C] as [C, H, W]."""
+    return np.ascontiguousarray(np.moveaxis(np.atleast_3d(pixels), 2, 0))
 
 
 def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.number]:
