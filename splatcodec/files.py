@@ -46,8 +46,8 @@ def read_source(source: Source) -> bytes:
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file to write bytes to that takes its name only when the block ends without an exception.
 
-    The content goes to a temporary file in the same directory, created at once so that an unwritable output is noticed
-    before the work is done. A device or a pipe is written to when the block ends.
+    A temporary file in the same directory is created at once, so that an unwritable output is noticed before the work
+    is done. It, a device or a pipe is written to when the block ends.
 
     Raises:
         OSError: the output cannot be written.
@@ -57,8 +57,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise FileNotFoundError(errno.ENOENT, "no such file or directory", "''")
     if os.path.isdir(name) or name.endswith(os.sep):
         raise IsADirectoryError(errno.EISDIR, "is a directory", name)
+    content = BytesIO()
     if os.path.exists(name) and not os.path.isfile(name):
-        content = BytesIO()
         yield content
         with _naming(name), open(name, "wb") as device:
             device.write(content.getvalue())
@@ -68,10 +68,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise PermissionError(errno.EACCES, "permission denied", name)
     with _naming(name):
         descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".splatcodec-")
+        os.close(descriptor)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
+        yield content
         with _naming(name):
+            with open(temporary, "wb") as file:
+                file.write(content.getvalue())
             os.chmod(temporary, _mode(target))
             os.replace(temporary, target)
     except BaseException:
@@ -109,6 +111,8 @@ def output(path: str) -> Iterator[BinaryIO]:
         return
     if sys.stdout is None:
         raise OSError("standard output is closed")
+    if sys.stdout.isatty():
+        raise OSError("standard output is a terminal, which bytes would garble; redirect it, or name a file")
     content = BytesIO()
     yield content
     # An unbuffered sys.stdout may write a part only and say so in its return value; this one writes all.

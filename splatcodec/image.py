@@ -1,10 +1,11 @@
 """Pixels in and out: pictures of every kind to float planes, and decoded samples to picture files."""
 
 import os
+import re
 import struct
 import sys
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,13 @@ _PILLOW_ERRORS = (
     Image.DecompressionBombError,
 )
 
+_LOSSY: dict[str, dict[str, Any]] = {"JPEG": {"subsampling": 0}, "WEBP": {}, "AVIF": {"subsampling": "4:4:4"}}
+"""Formats with a quality, and what else keeps their losses small."""
+_DEFAULT_QUALITY = 95
+
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+# Samples of 16 bits as Pillow names them: "RGB;16B" and the like. "BGR;16" and "RGB;16" are pixels of 16 bits.
+_DEEP_LAYOUT = re.compile(r";16[LBNS]|(?<!RGB)(?<!BGR);16")
 _WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -41,16 +48,17 @@ def load_image(image: "ImageLike", name: str | None = None) -> NDArray[np.float3
     """Read a picture as float planes.
 
     Args:
-        image: a path, the bytes of an image file, a file opened for reading bytes or a Pillow image (8 bits per sample,
-            no alpha); a NumPy array or torch tensor of shape [H, W], [H, W, 1] or [H, W, 3], uint8, or float with 1.0
-            as full scale. A tensor whose first dimension is 1 or 3 is [C, H, W] instead, as is usual in torch.
+        image: a path, the bytes of an image file, a file opened for reading bytes or a Pillow image (8 bits per
+            sample); a NumPy array or torch tensor of shape [H, W] or [H, W, C], uint8, or float with 1.0 as full scale.
+            C is 1 for grey, 3 for RGB; an alpha channel beside these is dropped if it is opaque. A tensor whose first
+            dimension is 1 or 3 is [C, H, W] instead, as is usual in torch.
         name: what to call it in errors, by default the path or the type.
 
     Returns:
         Planes [C, H, W] with values in [0, 1]; C is 1 for grey and 3 for RGB pictures.
 
     Raises:
-        ImageError: it is not a picture, or one of a kind that cannot be encoded yet (alpha, 16 bit, animation).
+        ImageError: it is not a picture, or one of a kind that cannot be encoded yet (translucent, 16 bit, animated).
         OSError: the file cannot be read.
     """
     name = name or source_name(image)
@@ -81,40 +89,45 @@ def load_image(image: "ImageLike", name: str | None = None) -> NDArray[np.float3
 
 
 def _from_pillow(image: Image.Image, name: str) -> NDArray[np.float32]:
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        raise ImageError(f"{name}: has an alpha channel, which is not supported yet; flatten the picture first")
     if image.mode in _WIDE_MODES or _is_deep(image):
         raise ImageError(f"{name}: has more than 8 bits per sample, which is not supported yet; reduce it first")
     try:
         # Phones write several views of one picture as MPO; the first one is the picture.
         animated = getattr(image, "is_animated", False) and image.format != "MPO"
         upright = ImageOps.exif_transpose(image)
-        pixels = np.asarray(upright.convert("L" if image.mode in ("1", "L") else "RGB"))
+        if image.mode in _ALPHA_MODES or "transparency" in image.info:
+            pixels = np.asarray(upright.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA"))
+        else:
+            pixels = np.asarray(upright.convert("L" if image.mode in ("1", "L") else "RGB"))
     except _PILLOW_ERRORS as error:
         raise ImageError(f"{name}: broken image: {error}") from None
     if animated:
         raise ImageError(f"{name}: is animated or has several pages; extract one first")
-    return _from_array(pixels)
+    return _from_array(pixels, name)
 
 
 def _is_deep(image: Image.Image) -> bool:
     """Whether a colour picture has more than 8 bits per sample, which Pillow reduces to 8 without a word."""
     depths = getattr(image, "tag_v2", {}).get(258, ())  # TIFF's BitsPerSample
     for codec, _, _, options in getattr(image, "tile", ()):
-        depths = (*depths, 16 if "16" in codec or ";16" in str(options) else 8)
+        depths = (*depths, 16 if "16" in codec or _DEEP_LAYOUT.search(str(options)) else 8)
         if image.format == "PPM" and isinstance(options, tuple) and isinstance(options[-1], int):
             depths = (*depths, options[-1].bit_length())
     return max(depths, default=8) > 8
 
 
-def _from_array(array: NDArray[np.generic]) -> NDArray[np.float32]:
+def _from_array(array: NDArray[np.generic], name: str = "image array") -> NDArray[np.float32]:
     array = np.asarray(array)
     shape = list(array.shape)
     if array.ndim == 2:
         array = array[:, :, None]
+    if array.ndim == 3 and array.shape[2] in (2, 4):
+        if (array[:, :, -1] != (255 if array.dtype == np.uint8 else 1)).any():
+            raise ImageError(f"{name}: is translucent, which is not supported yet; flatten the picture first")
+        # Opaque alpha says nothing.
+        array = array[:, :, :-1]
     if array.ndim != 3 or array.shape[2] not in (1, 3):
-        hint = "; alpha is not supported yet" if array.ndim == 3 and array.shape[2] in (2, 4) else ""
-        raise ImageError(f"image array must have shape [H, W], [H, W, 1] or [H, W, 3], got {shape}{hint}")
+        raise ImageError(f"image array must have shape [H, W] or [H, W, C] with up to 4 channels, got {shape}")
     if array.size == 0:
         raise ImageError(f"image array has no pixels: shape {shape}")
     if array.dtype == np.uint8:
@@ -158,17 +171,40 @@ def output_format(path: str) -> str:
     return name
 
 
-def image_bytes(pixels: NDArray[np.uint8], format_name: str) -> bytes:
+def image_bytes(pixels: NDArray[np.uint8], format_name: str, quality: float | None = None) -> bytes:
     """Pixels [H, W] or [H, W, 3] as a file in one of Pillow's formats.
 
+    Args:
+        pixels: what to write.
+        format_name: as of `output_format`.
+        quality: 0 to 100, of formats that lose something; 95 if None.
+
     Raises:
-        ImageError: the format cannot hold the picture.
+        ImageError: the format cannot hold the picture, or has no quality.
     """
-    # Half the time of Pillow's default level at 5 % more bytes.
-    options = {"compress_level": 4} if format_name == "PNG" else {}
+    options: dict[str, Any] = {}
+    if format_name in _LOSSY:
+        options = {"quality": round(_DEFAULT_QUALITY if quality is None else quality)} | _LOSSY[format_name]
+    elif quality is not None:
+        raise ImageError(f"{format_name} has no quality to choose; {', '.join(_LOSSY)} have")
+    elif format_name == "PNG":
+        # Half the time of Pillow's default level at 5 % more bytes.
+        options = {"compress_level": 4}
     file = BytesIO()
     try:
         Image.fromarray(pixels).save(file, format_name, **options)
     except _PILLOW_ERRORS as error:
         raise ImageError(f"cannot write the picture as {format_name}: {error}") from None
+    _check_size(file, pixels, format_name)
     return file.getvalue()
+
+
+def _check_size(file: BinaryIO, pixels: NDArray[np.uint8], format_name: str) -> None:
+    """Raise ImageError if a picture was made smaller to fit into its format, as icons are."""
+    if format_name not in Image.OPEN:
+        return
+    file.seek(0)
+    with Image.open(file, formats=[format_name]) as written:
+        if written.size != (pixels.shape[1], pixels.shape[0]):
+            size, most = (f"{width}x{height}" for height, width in (pixels.shape[:2], written.size[::-1]))
+            raise ImageError(f"{format_name} cannot hold a picture of {size} pixels: it would become {most}")

@@ -3,7 +3,6 @@
 import argparse
 import math
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ImageError, ResultsError
 from ..files import replacing
-from .options import add_effort, positive_int
+from .options import add_effort, describe, positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,11 +85,11 @@ def run(arguments: argparse.Namespace) -> None:
     from ..rd.sweep import named
     from ..rd.tables import POINTS, aligned, bd_rates, points
 
-    paths = list(_pictures(arguments.images))
+    given = list(_pictures(arguments.images))
+    paths = _readable(given)
     chosen = parse_codecs(arguments.codecs, arguments.effort)
     codecs = [codec for codec, _ in chosen]
-    with _progress(arguments.quiet) as callback, warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: print(f"splatcodec: {message}", file=sys.stderr)
+    with _progress(arguments.quiet) as callback:
         results = sweep(
             paths,
             codecs,
@@ -124,6 +123,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"splatcodec: {row.picture}, {row.codec} {row.quality:g}: {row.error}", file=sys.stderr)
     if len(results.failures) == len(results.rows):
         raise ResultsError("every codec failed on every picture")
+    if len(paths) < len(given):
+        raise ImageError(f"{len(given) - len(paths)} of {len(given)} pictures could not be read")
 
 
 def _pictures(arguments: list[str]) -> Iterator[Path]:
@@ -142,6 +143,23 @@ def _pictures(arguments: list[str]) -> Iterator[Path]:
         if not found:
             raise ImageError(f"{argument}: no pictures in this directory")
         yield from found
+
+
+def _readable(paths: list[Path]) -> list[Path]:
+    """Those that can be encoded, of which there has to be one; a line says of the others why not."""
+    from ..image import load_image
+
+    readable: list[Path] = []
+    for path in paths:
+        try:
+            load_image(path)
+        except (ImageError, OSError) as error:
+            if path is paths[-1] and not readable:
+                raise
+            print(f"splatcodec: {describe(error)}", file=sys.stderr)
+        else:
+            readable.append(path)
+    return readable
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import argparse
 
 from ..files import output
-from .options import add_effort, input_source, quality
+from .options import add_effort, input_source, quality, refuse_same_file
 
 
 def add_parser(subparsers) -> None:
@@ -22,7 +22,7 @@ def add_parser(subparsers) -> None:
         type=quality,
         metavar="Q",
         default=40,
-        help="of our own codec: 0, smallest, to 100, no visible loss (default: %(default)s)",
+        help="of our own codec: 0, smallest, to 100, 36 to 41 dB on photographs (default: %(default)s)",
     )
     add_effort(parser)
     parser.add_argument(
@@ -38,7 +38,7 @@ def add_parser(subparsers) -> None:
         metavar="X,Y,W,H",
         help="region to magnify, may be given several times (default: two with much detail)",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def _box(text: str) -> tuple[int, int, int, int]:
@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..rd import Gsi, get_codec
     from ..rd.comparison import busiest, compare, sheet
 
+    refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
     format_name = output_format(arguments.output)
     others = [get_codec(name.strip(), effort=arguments.effort) for name in arguments.codecs.split(",")]
     pixels = to_uint8(load_image(input_source(arguments.input)))

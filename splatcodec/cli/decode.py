@@ -3,7 +3,7 @@
 import argparse
 
 from ..files import output
-from .options import input_source, positive_float, positive_int
+from .options import input_source, positive_float, positive_int, quality, refuse_same_file
 
 
 def add_parser(subparsers) -> None:
@@ -25,7 +25,13 @@ def add_parser(subparsers) -> None:
         metavar="X,Y,W,H",
         help="part of the canvas to show, in its pixels (default: all of it); for a negative X write --region=X,Y,W,H",
     )
-    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--output-quality",
+        type=quality,
+        metavar="Q",
+        help="of formats that lose something, such as JPEG, WebP and AVIF: 0 to 100 (default: 95)",
+    )
+    parser.set_defaults(run=run, parser=parser)
 
 
 def _region(text: str) -> tuple[float, float, float, float]:
@@ -41,6 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..decoder import decode
     from ..image import image_bytes, output_format
 
+    refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
     format_name = output_format(arguments.output)
     with output(arguments.output) as file:
         pixels = decode(
@@ -50,4 +57,4 @@ def run(arguments: argparse.Namespace) -> None:
             height=arguments.height,
             region=arguments.region,
         )
-        file.write(image_bytes(pixels, format_name))
+        file.write(image_bytes(pixels, format_name, arguments.output_quality))

@@ -1,6 +1,7 @@
 """`splatcodec encode`: a picture to a .gsi file."""
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 
 from splatkernels import resolve_device
 
-from ..container import PROFILES
+from ..container import MAGIC, PROFILES
 from ..encoder import DEFAULT_PROFILE, DEFAULT_TUNE, TUNES
 from ..errors import TargetError
 from ..files import STANDARD_STREAM, output
@@ -27,6 +28,7 @@ from .options import (
     positive_int,
     print_json,
     quality,
+    refuse_same_file,
     terminate,
 )
 
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..fitting.growth import FitState
+
+
+# Where reading a picture took up all the time.
+_LEAST_SECONDS = 0.5
 
 
 def add_parser(subparsers) -> None:
@@ -51,7 +57,8 @@ def add_parser(subparsers) -> None:
         "--quality",
         type=quality,
         metavar="Q",
-        help=f"0, smallest, to 100, no visible loss (default: {DEFAULT_QUALITY}, or what suits -n)",
+        help="0, smallest, to 100, which is 36 dB on the busiest photographs and 41 dB on smooth ones "
+        f"(default: {DEFAULT_QUALITY}, or what suits -n)",
     )
     goal.add_argument(
         "--lambda",
@@ -98,7 +105,11 @@ def add_parser(subparsers) -> None:
         help="picture of the same size, or -: how much each pixel counts (default: all the same)",
     )
     parser.add_argument(
-        "--max-seconds", type=positive_float, metavar="S", help="spend at most so long on fitting (default: no limit)"
+        "--max-seconds",
+        type=positive_float,
+        metavar="S",
+        help="be done in so long, at a loss of quality if the effort would take longer; getting ready, once compiled "
+        "about a second, does not count (default: no limit)",
     )
     parser.add_argument(
         "--on-interrupt",
@@ -123,6 +134,11 @@ def add_parser(subparsers) -> None:
         metavar="S",
         help="equal seeds give equal files (default: %(default)s)",
     )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace OUT even if it is no .gsi file (default: only .gsi files are replaced)",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="print neither progress nor result")
     parser.set_defaults(run=run, parser=parser)
@@ -141,13 +157,16 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.parser.error(f"--tune {arguments.tune} has a loss of its own and goes without --loss")
     if arguments.input == arguments.weights == STANDARD_STREAM:
         arguments.parser.error("IN and MASK cannot both be standard input")
-    for name, path in (("IN", arguments.input), ("MASK", arguments.weights)):
-        if path and all(map(os.path.isfile, (path, arguments.output))) and os.path.samefile(path, arguments.output):
-            arguments.parser.error(f"{name} and OUT are the same file")
+    refuse_same_file(arguments.parser, arguments.output, IN=arguments.input, MASK=arguments.weights)
+    if not arguments.overwrite:
+        _spare_other_files(arguments.output)
     goal = Goal.only({kind: getattr(arguments, kind) for kind in get_args(Kind)})
     device = resolve_device(arguments.device)
     start = time.perf_counter()
     planes = load_image(input_source(arguments.input))
+    limit = arguments.max_seconds
+    if limit is not None:
+        limit = max(limit - (time.perf_counter() - start), _LEAST_SECONDS)
     # Loading takes long, and an interrupt meanwhile would end Python in its own way.
     import_module("splatcodec.fitting.task")
     with output(arguments.output) as file, _progress(arguments.quiet) as show, _interrupts(arguments) as interrupted:
@@ -166,7 +185,7 @@ def run(arguments: argparse.Namespace) -> None:
                 tune=arguments.tune,
                 loss=arguments.loss,
                 weights=None if arguments.weights is None else input_source(arguments.weights),
-                max_seconds=arguments.max_seconds,
+                max_seconds=limit,
                 profile=arguments.profile,
                 seed=arguments.seed,
                 device=device,
@@ -205,6 +224,14 @@ def run(arguments: argparse.Namespace) -> None:
             "PSNR {psnr:.2f} dB, {seconds:.1f} s".format(**result),
             file=sys.stderr,
         )
+
+
+def _spare_other_files(path: str) -> None:
+    """Raise an error if there is a file that holds anything but a .gsi file, such as a picture that `*` stood for."""
+    if os.path.isfile(path) and os.path.getsize(path):
+        with open(path, "rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise FileExistsError(errno.EEXIST, "exists and is no .gsi file; --overwrite replaces it", path)
 
 
 @contextmanager

@@ -9,23 +9,26 @@ import warnings
 from collections.abc import Sequence
 
 from . import bench, compare, decode, encode, evaluate, info
-from .options import TERMINATION, terminate
+from .options import TERMINATION, Parser, add_common, describe, heed_common, terminate
 
 _COMMANDS = (encode, decode, info, evaluate, compare, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code: 0 done, 1 failed, 130 interrupted. Wrong usage exits with 2."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="splatcodec",
         description="Images as 2D Gaussians: encode a picture, decode it at any size, measure what was lost.",
         epilog="'-' in place of a file means standard input or output. "
         "Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage, 130 interrupted.",
     )
-    parser.add_argument("--version", action=_Version)
+    parser.add_argument("-V", "--version", action=_Version)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add_parser(subparsers)
+    for subparser in subparsers.choices.values():
+        add_common(subparser)
+    warnings.showwarning = lambda message, *_: print(f"splatcodec: {message}", file=sys.stderr)
     # Pillow's remarks on odd metadata are no faults of the picture.
     warnings.filterwarnings("ignore", module="PIL")
     for number in TERMINATION:
@@ -36,17 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr = io.StringIO()
     try:
         arguments = parser.parse_args(argv)
+        heed_common(arguments)
         arguments.run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except ValueError as error:
-        return _fail(str(error))
     except BrokenPipeError:
         # Nobody reads any more; keep Python from complaining when it flushes standard output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        return _fail(_describe(error))
+    except (OSError, ValueError) as error:
+        return _fail(describe(error))
     except MemoryError:
         return _fail("out of memory")
     except KeyboardInterrupt:
@@ -56,14 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str) -> int:
-    print(f"splatcodec: {' '.join(message.split())}", file=sys.stderr)
+    print(f"splatcodec: {message}", file=sys.stderr)
     return 1
-
-
-def _describe(error: OSError) -> str:
-    if error.filename is None or error.strerror is None:
-        return str(error)
-    return f"{os.fsdecode(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}"
 
 
 class _Version(argparse.Action):

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import logging
 import math
+import os
 import signal
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from ..encoder import DEFAULT_EFFORT
 from ..files import STANDARD_STREAM
@@ -17,6 +19,21 @@ TERMINATION = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasatt
 def terminate(number: int, frame: object = None) -> None:
     """Leave as by an exception, so that temporary files are removed."""
     sys.exit(128 + number)
+
+
+def describe(error: OSError | ValueError) -> str:
+    """What is wrong, in one line that begins with the name of the file."""
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return " ".join(text.split())
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and where to read what would be right."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def positive_int(text: str) -> int:
@@ -81,12 +98,38 @@ def input_source(path: str) -> str | BinaryIO:
     return sys.stdin.buffer
 
 
+def refuse_same_file(parser: argparse.ArgumentParser, output: str, **inputs: str | None) -> None:
+    """End with a message if OUT is one of the inputs, which are given by what the usage calls them."""
+    for name, path in inputs.items():
+        if path and all(map(os.path.isfile, (path, output))) and os.path.samefile(path, output):
+            parser.error(f"{name} and OUT are the same file")
+
+
 def print_json(values: dict[str, object]) -> None:
     """Print one JSON object; infinite numbers, which JSON lacks, become null."""
     finite = {
         key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
     }
     print(json.dumps(finite))
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """The options of every subcommand."""
+    parser.add_argument(
+        "--threads", type=positive_int, metavar="N", help="threads of the CPU kernels (default: one per core)"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="print what is being done, and when")
+
+
+def heed_common(arguments: argparse.Namespace) -> None:
+    """Do as the options of `add_common` say."""
+    if arguments.threads is not None:
+        from splatkernels import set_num_threads
+
+        set_num_threads(arguments.threads)
+    if arguments.verbose:
+        logging.basicConfig(level=logging.WARNING, format="%(relativeCreated)6d ms  %(message)s")
+        logging.getLogger("splatcodec").setLevel(logging.INFO)
 
 
 def add_effort(parser: argparse.ArgumentParser) -> None:

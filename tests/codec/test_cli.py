@@ -1,4 +1,4 @@
-"""The command line as a user meets it: subprocesses, exit codes, standard streams."""
+"""The command line as a user meets it: exit codes, standard streams and, where they are the point, processes."""
 
 import contextlib
 import json
@@ -6,18 +6,45 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import warnings
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import splatcodec
+from splatcodec.cli.main import main
+from splatcodec.cli.options import TERMINATION
 
 
-def run(*arguments, stdin: bytes | None = None, cwd=None) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "splatcodec", *map(str, arguments)]
-    return subprocess.run(command, input=stdin or b"", capture_output=True, cwd=cwd, timeout=120, check=False)
+def run(*arguments, stdin: bytes = b"", cwd=".") -> subprocess.CompletedProcess:
+    """Run a command in this process, with files for its standard streams."""
+    words = [str(argument) for argument in arguments]
+    handlers = {number: signal.getsignal(number) for number in TERMINATION}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        stack.enter_context(contextlib.chdir(cwd))
+        files = []
+        for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+            files.append(stack.enter_context(tempfile.TemporaryFile()))
+            stream = stack.enter_context(os.fdopen(os.dup(files[-1].fileno()), mode))
+            stack.enter_context(patch.object(sys, name, stream))
+        files[0].write(stdin)
+        files[0].seek(0)
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for file in files:
+            file.seek(0)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        return subprocess.CompletedProcess(words, code, files[1].read(), files[2].read())
 
 
 def assert_fails(result: subprocess.CompletedProcess, *words: str) -> None:
@@ -174,7 +201,7 @@ def test_bad_inputs_fail_with_one_line_and_no_output(files, encoded):
             ("decode", files / name, files / "out.png"),
             ("info", files / name),
             ("eval", files / "picture.png", files / name),
-            ("encode", files / name, files / "out.png", "-e", 1),
+            ("encode", files / name, files / "out.png", "-e", 1, "--overwrite"),
         ]
         for command in commands:
             if command[0] == "encode" and name.endswith(".gsi"):
@@ -203,7 +230,9 @@ def test_what_cannot_be_made_of_a_file_is_said_with_its_name(files):
         (("--scale", 3000), "over the limit"),
     ):
         assert_fails(run("decode", files / "picture.gsi", files / "out.png", *option), "picture.gsi", word)
-    assert_fails(run("encode", files / "picture.png", files / "out.png", "--target-size", 1), "picture.png", "1 bytes")
+    command = ["encode", files / "picture.png", files / "out.png", "--overwrite"]
+    assert_fails(run(*command, "--target-size", 1), "picture.png", "1 bytes")
+    assert_fails(run(*command, "--target-bpp", 1e-4), "picture.png", "0.0001 bpp cannot be met")
     assert (files / "out.png").read_bytes() == b"precious"
 
 
@@ -281,6 +310,7 @@ def assert_stops(files, number: int, exit_code: int, last_words: bytes) -> None:
     """A signal during an encode ends it, keeps what was there and leaves nothing new."""
     (files / "out.gsi").write_bytes(b"precious")
     command = [sys.executable, "-m", "splatcodec", "encode", "picture.png", "out.gsi", "-n", "400", "-e", "9"]
+    command.append("--overwrite")
     # Whoever runs the tests may ignore the signal, as nohup does.
     inherited = signal.signal(number, signal.SIG_DFL)
     process = subprocess.Popen(command, cwd=files, stderr=subprocess.PIPE)
@@ -328,9 +358,77 @@ def test_help_exists(command):
     assert b"usage: splatcodec" in result.stdout
 
 
-def test_a_picture_is_not_overwritten_with_its_code(files):
-    assert run("encode", files / "picture.png", files / "picture.png", "-e", 1).returncode == 2
-    assert Image.open(files / "picture.png").size == (56, 40)
+@pytest.mark.parametrize("command", ["encode", "decode", "compare"])
+def test_no_command_writes_to_its_input(files, command):
+    name = "picture.gsi" if command == "decode" else "picture.png"
+    before = (files / name).read_bytes()
+    result = run(command, files / name, files / name)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"splatcodec {command}: IN and OUT are the same file".encode())
+    assert (files / name).read_bytes() == before
+
+
+def test_encode_replaces_nothing_but_gsi_files(files):
+    """A second picture that `*.png` stood for, for example."""
+    Image.new("RGB", (8, 8)).save(files / "second.png")
+    before = (files / "second.png").read_bytes()
+    command = ["encode", files / "picture.png", files / "second.png", "-n", 5, "-e", 1]
+    assert_fails(run(*command), "second.png", "exists and is no .gsi file")
+    assert (files / "second.png").read_bytes() == before
+    assert run(*command, "--overwrite").returncode == 0
+    assert len(splatcodec.read(files / "second.png")) <= 5
+    assert run(*command).returncode == 0
+    (files / "empty").touch()
+    assert run("encode", files / "picture.png", files / "empty", "-n", 5, "-e", 1).returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_bytes_are_not_written_to_a_terminal(files):
+    import pty
+
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "splatcodec", "decode", "picture.gsi", "-"]
+    result = subprocess.run(command, cwd=files, stdout=follower, stderr=subprocess.PIPE, check=False)
+    os.close(follower)
+    os.close(leader)
+    assert result.returncode == 1
+    assert b"standard output is a terminal" in result.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device without room")
+def test_a_full_disk_is_named(files):
+    assert_fails(run("decode", files / "picture.gsi", "/dev/full"), "/dev/full", "extension")
+    (files / "full.png").symlink_to("/dev/full")
+    assert_fails(run("decode", files / "picture.gsi", files / "full.png"), "full.png", "no space left on device")
+
+
+def test_pictures_are_written_at_a_high_quality(files):
+    sizes = []
+    for options in ((), ("--output-quality", 100), ("--output-quality", 40)):
+        assert run("decode", files / "picture.gsi", files / "out.jpg", *options).returncode == 0
+        sizes.append((files / "out.jpg").stat().st_size)
+    assert sizes[1] > sizes[0] > sizes[2]
+    assert_fails(run("decode", files / "picture.gsi", files / "out.png", "--output-quality", 90), "PNG has no quality")
+    assert_fails(run("decode", files / "picture.gsi", files / "out.ico", "--width", 300), "ICO cannot hold")
+
+
+def test_wrong_usage_is_explained_in_one_line():
+    result = run("encode", "a")
+    assert result.returncode == 2
+    assert result.stderr.count(b"\n") == 1
+    assert b"OUT" in result.stderr
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_can_be_chosen(files, threads):
+    from splatkernels import get_num_threads, set_num_threads
+
+    before = get_num_threads()
+    try:
+        assert run("info", files / "picture.gsi", "--threads", threads).returncode == 0
+        assert get_num_threads() == threads
+    finally:
+        set_num_threads(before)
 
 
 def test_a_mask_is_not_overwritten_with_the_code(files):
@@ -358,7 +456,8 @@ def test_termination_leaves_nothing_behind(files, name):
 
 
 def test_version():
-    assert run("--version").stdout.startswith(b"splatcodec 0.")
+    for option in ("--version", "-V"):
+        assert run(option).stdout.startswith(b"splatcodec 0.")
 
 
 def imports(arguments: list[str], directory) -> set[str]:

@@ -57,15 +57,41 @@ def test_orientation_from_exif_is_applied(picture):
     np.testing.assert_array_equal(to_uint8(rotated), np.rot90(picture, -1))
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
-def test_alpha_is_refused(mode):
-    with pytest.raises(ImageError, match="alpha"):
+@pytest.mark.parametrize("mode", ["RGBA", "RGBa", "LA", "La", "PA"])
+def test_translucent_pictures_are_refused(mode):
+    with pytest.raises(ImageError, match="is translucent"):
         load_image(Image.new(mode, (4, 3)))
 
 
 def test_palette_transparency_is_refused():
-    with pytest.raises(ImageError, match="alpha"):
+    with pytest.raises(ImageError, match="is translucent"):
         load_image(as_file(Image.new("P", (4, 3)), transparency=0))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_opaque_alpha_is_dropped(picture, mode):
+    plain = Image.fromarray(picture).convert(mode)
+    opaque = plain.convert("LA" if mode == "L" else "RGBA")
+    expected = load_image(plain)
+    for image in (opaque, as_file(opaque), np.asarray(opaque), np.asarray(opaque) / 255):
+        np.testing.assert_allclose(load_image(image), expected, atol=1e-7)
+
+
+def test_a_transparent_colour_that_does_not_occur_is_no_matter(picture):
+    image = Image.fromarray(picture).quantize(16)
+    unused = next(index for index in range(256) if index not in np.asarray(image))
+    np.testing.assert_array_equal(load_image(as_file(image, transparency=unused)), load_image(image))
+
+
+def test_pixels_of_sixteen_bits_are_not_deep():
+    """A bitmap of 5, 6 and 5 bits."""
+    import struct
+
+    masks = struct.pack("<III", 0xF800, 0x07E0, 0x001F)
+    info = struct.pack("<IiiHHIIiiII", 40, 2, 1, 1, 16, 3, 4, 0, 0, 0, 0) + masks
+    pixels = struct.pack("<HH", 0xF800, 0x07E0)
+    bitmap = b"BM" + struct.pack("<IHHI", 14 + len(info) + 4, 0, 0, 14 + len(info)) + info + pixels
+    np.testing.assert_array_equal(to_uint8(load_image(bitmap)), [[[255, 0, 0], [0, 255, 0]]])
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I", "F"])
@@ -123,7 +149,7 @@ def test_animations_are_refused():
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((4, 4, 4), np.uint8), "alpha is not supported yet"),
+        (np.zeros((4, 4, 4), np.uint8), "is translucent"),
         (np.zeros((4, 4, 5), np.uint8), "must have shape"),
         (np.zeros(4, np.uint8), "must have shape"),
         (np.zeros((0, 4), np.uint8), "no pixels"),
