@@ -25,7 +25,6 @@ import splatcodec
 from splatcodec.compress import adaptive, coder, neighbors, quantizer, rates
 from splatcodec.compress.coder import PRIOR_WEIGHT, Integers
 from splatcodec.fitting import rate
-from splatcodec.fitting.budget import Price
 from splatcodec.fitting.refinement import PictureRefiner
 from splatcodec.fitting.schedule import EFFORTS
 from splatcodec.fitting.task import Task
@@ -92,15 +91,15 @@ FITS: dict[str, Callable[[], AbstractContextManager[object]]] = {
 
 def measure(path: Path, quality: float) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
     """Bits per pixel and PSNR of each variant, and bits by attribute."""
-    step = Goal("quality", quality).step
     planes = load_image(path)
+    step = Goal("quality", quality).step(planes)
     pixels = np.rint(planes.transpose(1, 2, 0) * 255).astype(np.uint8)
     d = adaptive.step_value(step)
     task = Task(planes, EFFORTS[EFFORT])
     splats = {}
     for name, variant in FITS.items():
         with variant():
-            splats[name] = task.grow(Price(planes, d, task.most))
+            splats[name] = task.grow(task.worth(d))
     points = {}
     for name, variant in (VARIANTS | FITS).items():
         with variant():

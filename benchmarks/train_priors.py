@@ -29,7 +29,6 @@ from splatcodec.compress.adaptive import Quantized
 from splatcodec.compress.coder import PRIOR_WEIGHT, Coder, Meter, Table
 from splatcodec.compress.neighbors import PER_OCTAVE, Surroundings
 from splatcodec.compress.quantizer import quantize
-from splatcodec.fitting.budget import Price
 from splatcodec.fitting.schedule import EFFORTS
 from splatcodec.fitting.task import Task
 from splatcodec.goals import Goal
@@ -99,11 +98,11 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
 def encoded(picture: str | Path, quality: float, effort: int) -> Quantized:
     """The Gaussians of a file of a picture, by name or by path."""
     set_num_threads(1)
-    step = Goal("quality", quality).step
-    d = adaptive.step_value(step)
     planes = load_image(PICTURES[picture]() if isinstance(picture, str) else picture)
+    step = Goal("quality", quality).step(planes)
+    d = adaptive.step_value(step)
     task = Task(planes, EFFORTS[effort])
-    splats = task.prune(task.grow(Price(planes, d, task.most)), d)
+    splats = task.prune(task.grow(task.worth(d)), d)
     return quantize(splats, step, task.refiner(splats, d))
 
 

@@ -47,9 +47,8 @@ def finish(task: "Task", splats: Splats, step: int, profile: str) -> Encoding:
 
 def smallest(task: "Task", profile: str) -> Encoding:
     """The smallest file of a picture: one without Gaussians."""
-    _, height, width = task.target.shape
     pairs, numbers = np.empty((0, 2), np.float32), np.empty(0, np.float32)
-    nothing = Splats(pairs, pairs, numbers, np.empty((0, len(task.target)), np.float32), height, width)
+    nothing = Splats(pairs, pairs, numbers, np.empty((0, task.channels), np.float32), task.height, task.width)
     return finish(task, nothing, 0, profile)
 
 

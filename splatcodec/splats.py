@@ -144,6 +144,10 @@ class Splats:
         viewport = Viewport(x, y, zoom)
         return render(*self.gaussians, height, width, viewport)
 
+    def magnified(self, factor: float, height: int, width: int) -> "Splats":
+        """The picture on another canvas, so many times as large."""
+        return replace(self, means=self.means * factor, scales=self.scales * factor, height=height, width=width)
+
     def _stretched(self, factor: float) -> "Splats":
         """The picture with its height multiplied by `factor`."""
         xx, xy, yy = covariances(self.scales, self.rotations)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .compress import adaptive
 from .decoder import from_bytes
 from .errors import TargetError
-from .fitting.budget import Budget, Count, Distortion
+from .fitting.budget import Budget
 from .fitting.task import Task
 from .goals import Goal
 from .image import to_uint8
@@ -25,6 +28,8 @@ _PERFECT = 100.0
 _LARGEST_SIZE = 2**40
 # Files to make at most.
 _TRIES = 12
+USUAL_TRIES = 4
+"""Files that a search makes."""
 # As long as the aim has not been passed, each move goes so many times farther than the slope says.
 _GALLOP = 3
 # Settings to try on each side of one that misses by being rounded.
@@ -53,24 +58,30 @@ _LOG_SIZE = {"adaptive": _Slope(0.24, 1.15), "vq": _Slope(0.64, 0.64), "half": _
 _PSNR = {"adaptive": _Slope(1.1, 4.8), "vq": _Slope(2.6, 2.6), "half": _Slope(2.6, 2.6)}
 
 
-def meet(goal: Goal, task: Task, profile: str, n_gaussians: int | None) -> Encoding:
-    """Encode a picture to a target, as `encoder.encode_to`.
+def meet(goal: Goal, picture: NDArray[np.float32], task: Task, profile: str, n_gaussians: int | None) -> Encoding:
+    """Encode a picture [C, H, W] to a target, as `encoder.encode_to`.
 
     Raises:
         TargetError: that is impossible.
     """
     if goal.kind == "target_psnr":
-        return _meet_psnr(goal.value, task, profile, n_gaussians)
-    limit = goal.value if goal.kind == "target_size" else goal.value * task.target[0].size / 8
-    return _meet_size(int(min(limit, _LARGEST_SIZE)), task, profile, n_gaussians)
-
-
-def _meet_size(limit: int, task: Task, profile: str, n_gaussians: int | None) -> Encoding:
-    """A file of at most `limit` bytes, and little less unless the picture needs no more."""
+        return _meet_psnr(goal.value, picture, task, profile, n_gaussians)
+    bytes_per_unit = 1.0 if goal.kind == "target_size" else task.height * task.width / 8
+    limit = int(min(goal.value * bytes_per_unit, _LARGEST_SIZE))
     least = smallest(task, profile)
     if len(least.data) > limit:
-        raise TargetError(f"a size of {limit} bytes cannot be met: {len(least.data)} bytes can")
-    budget = Count(n_gaussians or min(max(1, 8 * limit // _BITS_PER_GAUSSIAN[profile]), task.most))
+        possible = len(least.data) / bytes_per_unit
+        if goal.kind == "target_size":
+            raise TargetError(f"a size of {goal.value:g} bytes cannot be met: {possible:g} bytes can")
+        # Rounded up, so that what is said can be had.
+        possible = math.ceil(possible * 1e4) / 1e4
+        raise TargetError(f"a rate of {goal.value:g} bpp cannot be met: {possible:g} bpp can")
+    return _meet_size(limit, least, task, profile, n_gaussians)
+
+
+def _meet_size(limit: int, least: Encoding, task: Task, profile: str, n_gaussians: int | None) -> Encoding:
+    """A file of at most `limit` bytes, and little less unless the picture needs no more; `least` is the smallest."""
+    budget = task.count(n_gaussians or min(max(1, 8 * limit // _BITS_PER_GAUSSIAN[profile]), task.most))
     aim = _Aim(
         lambda encoding: math.log(len(encoding.data)),
         math.log(limit * (1 - _SIZE_TOLERANCE)),
@@ -82,9 +93,11 @@ def _meet_size(limit: int, task: Task, profile: str, n_gaussians: int | None) ->
     return max(under, key=lambda encoding: len(encoding.data))
 
 
-def _meet_psnr(target: float, task: Task, profile: str, n_gaussians: int | None) -> Encoding:
+def _meet_psnr(
+    target: float, picture: NDArray[np.float32], task: Task, profile: str, n_gaussians: int | None
+) -> Encoding:
     """The smallest file found whose PSNR is at least `target`; the best one if the user wants no more."""
-    pixels = to_uint8(task.target)
+    pixels = to_uint8(picture)
 
     @cache
     def reached(encoding: Encoding) -> float:
@@ -93,14 +106,14 @@ def _meet_psnr(target: float, task: Task, profile: str, n_gaussians: int | None)
     least = smallest(task, profile)
     if reached(least) >= target:
         return least
-    error = task.target.size * 10 ** (-target / 10) * task.mean_weight
-    budget = Count(n_gaussians) if n_gaussians else Distortion(task.target, error, task.most)
+    error = task.samples * 10 ** (-target / 10)
+    budget = task.count(n_gaussians) if n_gaussians else task.distortion(error)
     aim = _Aim(reached, target, target + _PSNR_TOLERANCE, _PSNR[profile])
     found = _Search(task, profile, budget, n_gaussians is not None, aim).run()
     above = [encoding for encoding in found if reached(encoding) >= target]
     if not above:
         best = max(found, key=reached)
-        if task.stopped:
+        if task.stopped or not task.seconds_left:
             return best
         raise TargetError(f"a PSNR of {target:g} dB cannot be met: {reached(best):.2f} dB can")
     return min(above, key=lambda encoding: len(encoding.data))
@@ -217,11 +230,16 @@ class _Search:
         """Files, of which the last one is as wanted, if any is."""
         found: list[Encoding] = []
         setting: int | None = self._files.setting(0)
-        while setting is not None and len(found) < _TRIES:
+        while setting is not None and len(found) < _TRIES and not self._late:
             found.append(self._files.encode(setting))
             self._tried[setting] = self._aim.measure(found[-1])
             setting = self._after(setting)
         return found
+
+    @property
+    def _late(self) -> bool:
+        """Whether there is no time for another file, and one that is not too large."""
+        return not self._task.seconds_left and min(self._tried.values(), default=math.inf) <= self._aim.high
 
     def _use(self, splats: Splats) -> None:
         """Go on with the files of a fit."""
@@ -254,9 +272,9 @@ class _Search:
         before = len(self._files.splats)
         count = max(math.ceil(gaussians), before + 1) if more else min(math.floor(gaussians), before - 1)
         count = min(max(count, 1), self._task.most)
-        if self._fixed or self._task.stopped or count == before:
+        if self._fixed or self._task.stopped or self._task.seconds_left < math.inf or count == before:
             return False
-        splats = self._task.grow(Count(count), self._files.splats)
+        splats = self._task.grow(self._task.count(count), self._files.splats)
         if more and len(splats) <= before:
             # The picture has no place for more.
             self._fixed = True

@@ -17,6 +17,8 @@ from ..splats import Splats
 CELL = 64
 """Side of a cell in pixels."""
 
+# Ratio of the scales.
+_NEEDLE = 32
 _HALF = np.dtype("<f2")
 _ATTRIBUTES = {"SCAL": 2, "ROTA": 1}
 
@@ -28,9 +30,13 @@ def encode(splats: Splats) -> list[Chunk]:
         GsiError: a value does not fit half precision.
     """
     order, chunks = encode_means(splats.means, splats.width, splats.height)
-    # An axis has no direction, so half a turn leaves a Gaussian as it is; small angles are stored more precisely.
-    rotations = np.remainder(splats.rotations + np.pi / 2, np.pi) - np.pi / 2
-    for tag, array in {"SCAL": splats.scales, "ROTA": rotations, "COLR": splats.colors}.items():
+    # An axis has no direction, so half a turn leaves a Gaussian as it is; small angles are stored more precisely. Axes
+    # have no order either, so a quarter of a turn exchanges the scales: the ends of needles need it.
+    rotations, scales = np.remainder(splats.rotations + np.pi / 2, np.pi) - np.pi / 2, splats.scales
+    across = (np.abs(rotations) > np.pi / 4) & (scales.max(axis=1) > _NEEDLE * scales.min(axis=1))
+    rotations = np.where(across, rotations - np.copysign(np.pi / 2, rotations), rotations)
+    scales = np.where(across[:, None], scales[:, ::-1], scales)
+    for tag, array in {"SCAL": scales, "ROTA": rotations, "COLR": splats.colors}.items():
         chunks.append(Chunk(tag, to_half(array[order], tag).tobytes()))
     return chunks
 

@@ -65,9 +65,11 @@ def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
     curvatures = refiner.curvatures((means, scales, rotations, colors))
     rounded = _round_colors(lattice.to_basis(colors) / steps, curvatures, classes, surroundings)
 
-    def differentiate(colors: Integers, places: Integers) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    def differentiate(colors: Integers, places: Integers) -> tuple[NDArray[np.floating], NDArray[np.floating]] | None:
         means = lattice.mean_values(places, cells, counts).astype(np.float32)
         values = lattice.from_basis(colors * steps).astype(np.float32)
+        if not refiner.in_time:
+            return None
         gradients = refiner.gradients((means, scales, rotations, values))
         sides = np.exp2(cells.sides) / counts
         return lattice.to_basis(gradients.colors) * steps / d**2, gradients.means * sides / d**2
@@ -149,17 +151,20 @@ def _flip(
     places: Integers,
     counts: Integers,
     curvatures: NDArray[np.floating],
-    differentiate: Callable[[Integers, Integers], tuple[NDArray[np.floating], NDArray[np.floating]]],
+    differentiate: Callable[[Integers, Integers], tuple[NDArray[np.floating], NDArray[np.floating]] | None],
     rates: Callable[[Integers], ColorRates],
 ) -> tuple[Integers, Integers]:
     """Colours [N, C] and places [N, 2] of means, of `counts` [N, 2], after changes by one that lower the cost.
 
-    `differentiate` returns the gradients of the error by both, in units of D^2 per step. Its curvature is `curvatures`
-    [N] times that of the squared error.
+    `differentiate` returns the gradients of the error by both, in units of D^2 per step, or None to have done with it.
+    The curvature of the error is `curvatures` [N] times that of the squared error.
     """
     rng = np.random.default_rng(0)
     for _ in range(_FLIP_ROUNDS if len(colors) else 0):
-        by_colors, by_places = differentiate(colors, places)
+        gradients = differentiate(colors, places)
+        if gradients is None:
+            break
+        by_colors, by_places = gradients
         flips = _color_flips(colors, rates(colors), by_colors, _COLOR_CURVATURE * curvatures)
         moves = _moves(places, counts, by_places, _PLACE_CURVATURE * curvatures)
         flipped = flips.costs < moves.costs

@@ -15,6 +15,10 @@ Attribute = Literal["means", "scales", "rotations", "colors"]
 class Refiner(Protocol):
     """Knows the picture and what counts as error."""
 
+    @property
+    def in_time(self) -> bool:
+        """Whether there is time for more."""
+
     def refine(self, gaussians: "Gaussians", *free: Attribute) -> "Gaussians":
         """Gaussians whose attributes in `free` reduce the error, and whose others are the same."""
 

@@ -85,13 +85,14 @@ class Price:
         target: [C, H, W], the picture.
         step: D, which says what each must be worth.
         most: limit on their number.
+        hasty: whether the fit has too few steps to learn how many these are, so that what can be foreseen is a limit.
     """
 
-    def __init__(self, target: NDArray[np.float32], step: float, most: int) -> None:
+    def __init__(self, target: NDArray[np.float32], step: float, most: int, hasty: bool = False) -> None:
         self._step = step
         self._price = rate.price(step)
-        self._most = most
         self._first = _PER_COEFFICIENT * _count_coefficients(target, self._price) ** _POWER
+        self._most = min(most, math.ceil(self._first)) if hasty else most
         self._trend = _Trend()
 
     def wanted(self, n_gaussians: int, squared_error: float) -> int:

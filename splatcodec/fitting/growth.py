@@ -15,7 +15,7 @@ from ..splats import Splats
 from . import rate
 from .budget import Budget
 from .placement import propose
-from .pruning import all_but_least, removal_costs, sample
+from .pruning import all_but_least, sample, survivors
 from .schedule import Schedule
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _LARGEST_SCALE = 2.0
 # In pixels: what every profile can store.
 _STORABLE_SCALE = 20_000.0
 # In full scales. Without a bound, neighbours of opposite signs grow as long as their sum stays the same.
-_LARGEST_COLOR = 1.0
+_LARGEST_COLOR = 2.0
 # Cutting Gaussians off a little early makes a step a third cheaper and costs nothing: the fit makes up for it.
 FIT_CUTOFF = 3.5
 # Part of the colour that would remove most energy: neighbours placed at the same time share in it.
@@ -137,7 +137,7 @@ def grow(
                 relocated = schedule.relocated if stage else 0.0
                 _change(optimizer, schedule.gaussians(stage, first, wanted), relocated, emphasis, rng)
             elif previous == stage - 1:
-                optimizer.keep(budget.keep(_removal_costs(optimizer, emphasis)))
+                _prune(optimizer, emphasis, budget.keep)
             else:
                 _change(optimizer, wanted, 0.0, emphasis, rng)
         loss, mean_error = descend(optimizer, current, _RATES.scaled(schedule.rate(progress, steps)), penalty)
@@ -152,7 +152,7 @@ def grow(
             break
     _drop_invisible(optimizer)
     if stage < schedule.stages:
-        optimizer.keep(budget.keep(_removal_costs(optimizer, emphasis)))
+        _prune(optimizer, emphasis, budget.keep)
     return take()
 
 
@@ -209,7 +209,8 @@ def _change(
     """Have as many Gaussians as `wanted`: a share `relocated` of them, those that are missed least, is placed anew."""
     dropped = max(int(relocated * len(optimizer)), len(optimizer) - wanted)
     if dropped > 0:
-        optimizer.keep(all_but_least(_removal_costs(optimizer, emphasis), dropped))
+        left = len(optimizer) - dropped
+        _prune(optimizer, emphasis, lambda costs: all_but_least(costs, len(costs) - left))
     if wanted > len(optimizer):
         _place(optimizer, wanted - len(optimizer), emphasis, rng)
 
@@ -222,9 +223,14 @@ def squared_error(
     return float((squares if emphasis is None else squares * emphasis).sum(dtype=np.float64))
 
 
-def _removal_costs(optimizer: "Optimizer", emphasis: NDArray[np.float32] | None) -> NDArray[np.float64]:
+def _prune(
+    optimizer: "Optimizer",
+    emphasis: NDArray[np.float32] | None,
+    keep: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
+) -> None:
+    """Remove the Gaussians that are not worth it, as in `survivors`."""
     height, width = optimizer.target.shape[1:]
-    return removal_costs(*optimizer.gaussians, height, width, emphasis)
+    optimizer.keep(survivors(*optimizer.gaussians, height, width, emphasis, keep))
 
 
 def _drop_invisible(optimizer: "Optimizer") -> None:

@@ -4,9 +4,13 @@ The energy of a Gaussian is what its removal costs if nothing else changes. Wher
 part of the loss once their colours are fitted again; among Gaussians of equal energy, the redundant ones should go.
 This is the saliency of the Optimal Brain Surgeon (Hassibi & Stork 1993) for colours, in which the squared error is
 exactly quadratic, restricted to the neighbours that overlap a Gaussian most.
+
+Costs are of removing one alone: of two that stand in for each other, each seems worthless, but one has to stay. So
+Gaussians go in rounds, and in a round none goes together with a neighbour that overlaps it.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +25,8 @@ from splatkernels.tiles import sort_into_tiles, tile_at
 _NEIGHBORS = 8
 # Neighbours are looked for among those that reach the tile of a Gaussian's mean, in standard deviations.
 _REACH = 2.5
+# Inner product, both of unit energy, from which on neighbours may stand in for each other.
+_STAND_INS = 0.3
 # Added to the diagonal of overlaps, which are 1 there: no colour is fitted again quite perfectly.
 _DAMPING = 1e-3
 
@@ -50,11 +56,61 @@ def removal_costs(
     Returns:
         Costs [N], summed over pixels and channels.
     """
+    return _costs(means, scales, rotations, colors, height, width, weights)[0]
+
+
+def survivors(
+    means: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    rotations: NDArray[np.float32],
+    colors: NDArray[np.float32],
+    height: int,
+    width: int,
+    weights: NDArray[np.float32] | None,
+    keep: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
+) -> NDArray[np.bool_]:
+    """Which of N Gaussians [N] to keep, if `keep` says which ones are worth it at given `removal_costs`.
+
+    The one that the picture would miss most is kept in any case. All else is as in `removal_costs`.
+    """
+    left = np.arange(len(means))
+    while len(left) > 1:
+        costs, neighbors = _costs(means[left], scales[left], rotations[left], colors[left], height, width, weights)
+        out = ~keep(costs)
+        out[np.argmax(costs)] = False
+        if not out.any():
+            break
+        # Of two neighbours that both would go, the cheaper one goes first.
+        one, place = np.nonzero(neighbors >= 0)
+        other = neighbors[one, place]
+        both = out[one] & out[other]
+        one, other = one[both], other[both]
+        first = (costs[one] < costs[other]) | ((costs[one] == costs[other]) & (one < other))
+        waits = np.zeros(len(out), bool)
+        waits[np.where(first, other, one)] = True
+        left = left[~out | waits]
+    kept = np.zeros(len(means), bool)
+    kept[left] = True
+    return kept
+
+
+def _costs(
+    means: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    rotations: NDArray[np.float32],
+    colors: NDArray[np.float32],
+    height: int,
+    width: int,
+    weights: NDArray[np.float32] | None,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The `removal_costs` [N], and neighbours [N, K] that may stand in for each Gaussian; -1 where there are fewer."""
     tiles = sort_into_tiles(means, scales, rotations, height, width, 0.0, 0.0, 1.0, _REACH)
     xx, xy, yy = covariances(scales, rotations)
     shapes = np.stack([xx, xy, yy, scales.prod(axis=1, dtype=np.float64)], axis=1)
     grams = np.zeros((len(means), 1 + _NEIGHBORS, 1 + _NEIGHBORS))
-    run(_fill_grams, len(means) // 256, tiles.starts, tiles.owners, height, width, means, shapes, grams)
+    neighbors = np.full((len(means), _NEIGHBORS), -1)
+    run(_fill_grams, len(means) // 256, tiles.starts, tiles.owners, height, width, means, shapes, grams, neighbors)
+    neighbors[grams[:, 0, 1:] < _STAND_INS] = -1
     diagonal = np.arange(1 + _NEIGHBORS)
     grams[:, diagonal, diagonal] += _DAMPING
     energies = np.pi * shapes[:, 3] * (colors.astype(np.float64) ** 2).sum(axis=1)
@@ -64,7 +120,7 @@ def removal_costs(
     costs = energies * inside.prod(axis=1) / np.linalg.inv(grams)[:, 0, 0]
     if weights is not None:
         costs *= weights_at(weights, means, scales, rotations)
-    return costs
+    return costs, neighbors
 
 
 def weights_at(
@@ -109,16 +165,16 @@ def _overlap(means, shapes, i, j):
 
 
 @kernel
-def _fill_grams(part, parts, starts, owners, height, width, means, shapes, grams):
-    """Fill `grams` [N, 1 + K, 1 + K] with the overlaps of each Gaussian and the K that overlap it most.
+def _fill_grams(part, parts, starts, owners, height, width, means, shapes, grams, neighbors):
+    """Fill `grams` [N, 1 + K, 1 + K] with the overlaps of each Gaussian and its `neighbors` [N, K] that overlap most.
 
     `shapes` [N, 4] holds the covariances (xx, xy, yy) and the products of scales. Where there are fewer
     neighbours, rows of the identity stand in.
     """
     gaussians = len(means)
-    neighbors = grams.shape[1] - 1
-    chosen = np.empty(1 + neighbors, np.int64)
-    overlaps = np.empty(1 + neighbors)
+    most = neighbors.shape[1]
+    chosen = np.empty(1 + most, np.int64)
+    overlaps = np.empty(1 + most)
     for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
         chosen[0] = i
         found = 0
@@ -132,16 +188,18 @@ def _fill_grams(part, parts, starts, owners, height, width, means, shapes, grams
             place = found
             while place > 0 and overlaps[place] < overlap:
                 place -= 1
-            if place == neighbors:
+            if place == most:
                 continue
-            found = min(found + 1, neighbors)
+            found = min(found + 1, most)
             for m in range(found, place + 1, -1):
                 overlaps[m] = overlaps[m - 1]
                 chosen[m] = chosen[m - 1]
             overlaps[place + 1] = overlap
             chosen[place + 1] = j
-        for a in range(1 + neighbors):
+        for a in range(1 + most):
             grams[i, a, a] = 1
+        for a in range(found):
+            neighbors[i, a] = chosen[1 + a]
         for a in range(1 + found):
             for b in range(a):
                 overlap = _overlap(means, shapes, chosen[a], chosen[b])

@@ -1,6 +1,7 @@
 """Optimises some attributes of Gaussians while the others stay: what quantisation asks of a fit."""
 
 import math
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from splatkernels import Gradients, render, render_backward
 from splatkernels.adam import Gaussians, Penalty, Rates
 
 from .growth import FIT_CUTOFF, descend, make_optimizer
+from .pace import Deadline
 from .pruning import weights_at
 
 if TYPE_CHECKING:
@@ -18,17 +20,21 @@ if TYPE_CHECKING:
 # Quantisation moves Gaussians little, and so should what makes up for it.
 _RATES = Rates(means=0.018, scales=0.012, rotations=0.012, colors=0.0024)
 _LOWEST_RATE = 0.03
+# Shares of the time left: what each of four refinements may take, and what is kept for writing.
+_SHARE, _RESERVE = 0.15, 0.15
 
 
 class PictureRefiner:
     """Refines Gaussians against a picture.
 
     Args:
-        target: [C, H, W] float32, full scale 1.
+        target: [C, H, W] float32, full scale 1, perhaps reduced.
         steps: of each refinement.
+        reduction: how many times smaller the target is than the canvas of the Gaussians.
         device: "cpu" or "cuda".
         objective: what to minimise, in the units of the squared error; the squared error if None.
-        penalty: on amplitudes, if any.
+        penalty: on amplitudes of Gaussians on the canvas of the target, if any.
+        deadline: when all that has to do with rounding shall be done.
     """
 
     def __init__(
@@ -36,15 +42,26 @@ class PictureRefiner:
         target: NDArray[np.float32],
         steps: int,
         *,
+        reduction: int = 1,
         device: str = "cpu",
         objective: "Objective | None" = None,
         penalty: Penalty | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self._target = target
         self._steps = steps
         self._device = device
         self._objective = objective
         self._penalty = penalty
+        self._reduction = reduction
+        self._deadline = deadline
+        self._seconds = None if deadline is None else _SHARE * deadline.left
+        self._reserve = 0.0 if deadline is None else _RESERVE * deadline.left
+
+    @property
+    def in_time(self) -> bool:
+        """Whether there is time for more."""
+        return self._deadline is None or self._deadline.left > self._reserve
 
     def refine(self, gaussians: Gaussians, *free: str) -> Gaussians:
         """Gaussians whose attributes in `free` reduce the loss, and whose others are the same."""
@@ -52,15 +69,26 @@ class PictureRefiner:
             return gaussians
         weights = None if self._objective is None else self._objective.weights
         optimizer = make_optimizer(self._target, self._device, weights)
-        optimizer.append(*gaussians)
+        optimizer.append(*self._reduced(gaussians))
         rates = Rates(**{name: getattr(_RATES, name) if name in free else 0.0 for name in Rates.__annotations__})
+        began = time.perf_counter()
         for k in range(self._steps):
-            fallen = 0.5 * (1 + math.cos(math.pi * k / self._steps))
+            progress = k / self._steps
+            if self._seconds is not None:
+                progress = max(progress, (time.perf_counter() - began) / max(self._seconds, 1e-9))
+                if progress >= 1:
+                    break
+            fallen = 0.5 * (1 + math.cos(math.pi * progress))
             moves = rates.scaled(_LOWEST_RATE + (1 - _LOWEST_RATE) * fallen)
-            descend(optimizer, self._objective, moves, self._penalty)
+            _, error = descend(optimizer, self._objective, moves, self._penalty)
+            if self._seconds is not None:
+                # A GPU may be far behind.
+                float(error)
+        means, scales, rotations, colors = optimizer.gaussians
+        found = means * self._reduction, scales * self._reduction, rotations, colors
         means, scales, rotations, colors = (
             refined.copy() if name in free else given
-            for name, given, refined in zip(Rates.__annotations__, gaussians, optimizer.gaussians, strict=True)
+            for name, given, refined in zip(Rates.__annotations__, gaussians, found, strict=True)
         )
         return means, scales, rotations, colors
 
@@ -75,15 +103,25 @@ class PictureRefiner:
         """Gradients of the loss, a sum over samples in the units of the squared error, by all attributes."""
         image = self._render(gaussians)
         gradient = 2 * (image - self._target) if self._objective is None else self._objective.evaluate(image).gradient
-        return render_backward(*gaussians, gradient, cutoff=FIT_CUTOFF)
+        means, scales, rotations, colors = render_backward(*self._reduced(gaussians), gradient, cutoff=FIT_CUTOFF)
+        # Each sample stands for reduction^2 of the whole picture, in which lengths are larger.
+        lengths, squares = self._reduction, self._reduction**2
+        return Gradients(means * lengths, scales * lengths, rotations * squares, colors * squares)
 
     def curvatures(self, gaussians: Gaussians) -> NDArray[np.floating]:
         """Curvature [N] of the loss around each of N Gaussians, over that of the squared error."""
-        means, scales, rotations, _ = gaussians
         if self._objective is None:
-            return np.ones(len(means))
-        return weights_at(self._objective.curvature(self._render(gaussians)), means, scales, rotations)
+            return np.ones(len(gaussians[0]))
+        curvature = self._objective.curvature(self._render(gaussians))
+        means, scales, rotations, _ = self._reduced(gaussians)
+        return weights_at(curvature, means, scales, rotations)
+
+    def _reduced(self, gaussians: Gaussians) -> Gaussians:
+        """On the canvas of the target."""
+        means, scales, rotations, colors = gaussians
+        factor = np.float32(1 / self._reduction)
+        return means * factor, scales * factor, rotations, colors
 
     def _render(self, gaussians: Gaussians) -> NDArray[np.float32]:
         _, height, width = self._target.shape
-        return render(*gaussians, height, width, cutoff=FIT_CUTOFF)
+        return render(*self._reduced(gaussians), height, width, cutoff=FIT_CUTOFF)

@@ -1,8 +1,9 @@
 """A picture to fit, and everything that stays the same over several fits of it."""
 
-import time
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,27 +11,41 @@ from numpy.typing import NDArray
 
 from ..splats import Splats
 from . import rate
-from .budget import Budget, Count
+from .budget import Budget, Count, Distortion, Price
 from .growth import FitState, asks_to_stop, grow, squared_error
-from .pruning import all_but_least, removal_costs
+from .orientation import UPRIGHT, Orientation, usual_orientation
+from .pace import Deadline, fitting_share
+from .pruning import all_but_least, survivors
 from .refinement import PictureRefiner
-from .schedule import Schedule
+from .schedule import EFFORTS, Schedule
 
 if TYPE_CHECKING:
     from .objective import Objective
 
 # A refinement of Gaussians that are being quantised takes so many times fewer steps than a fit.
 _STEPS_OF_FIT_PER_STEP = 16
+FEW_SAMPLES = 3 * 64**2
+"""In a picture of no more samples, a few Gaussians are all, and one that has lost its way is missed."""
+# Of a reduced picture: more Gaussians would take longer than steps are expected to, and more steps to settle.
+_PIXELS_PER_GAUSSIAN = 80
 
 
 class Task:
     """What is to be fitted, and how.
 
+    A picture may be fitted at a reduced size; all Gaussians, squared errors and D that go in and come out are those of
+    the whole picture.
+
     Args:
-        target: [C, H, W] float32, full scale 1.
+        target: [C, H, W] float32, full scale 1: the picture, or what `pace.reduce` makes of it.
         schedule: the course of a fit.
-        seed, device, objective: as in `grow`.
-        max_seconds: time for all fits together.
+        size: height and width of the whole picture; that of the target if None.
+        reduction: how many times smaller the target is.
+        seed, device: as in `grow`.
+        weights: [H, W], how much each pixel of the target counts; all the same if None.
+        make_objective: makes what is to be minimised of a target and its weights; the squared error if None.
+        deadline: when all shall be done.
+        roundings: how many times the outcome of a fit will be rounded before that.
         callback: as in `grow`; once it has returned True, there is no further fit.
     """
 
@@ -39,61 +54,108 @@ class Task:
         target: NDArray[np.float32],
         schedule: Schedule,
         *,
+        size: tuple[int, int] | None = None,
+        reduction: int = 1,
         seed: int = 0,
         device: str = "cpu",
-        objective: "Objective | None" = None,
-        max_seconds: float | None = None,
+        weights: NDArray[np.float32] | None = None,
+        make_objective: "Callable[[NDArray[np.float32], NDArray[np.float32] | None], Objective | None] | None" = None,
+        deadline: Deadline | None = None,
+        roundings: int = 1,
         callback: Callable[[FitState], bool | None] | None = None,
     ) -> None:
-        self.target = target
-        self.objective = objective
+        _, self.height, self.width = target.shape if size is None else (0, *size)
+        self.channels = len(target)
         self.stopped = False
-        """Whether the time is up, or the callback wants no more."""
+        """Whether the callback wants no more."""
+        self._target = target
+        self._reduction = reduction
+        turns = self.is_small and reduction == 1
+        self._orientation = way = usual_orientation(target) if turns else UPRIGHT
+        self._objective = self._turned_objective = None
+        if make_objective is not None:
+            self._objective = self._turned_objective = make_objective(target, weights)
+            if way != UPRIGHT:
+                self._turned_objective = make_objective(
+                    way.turn(target), None if weights is None else way.turn(weights)
+                )
         self._schedule = schedule
         self._seed = seed
         self._device = device
-        self._seconds_left = max_seconds
+        self._deadline = deadline
+        self._roundings = roundings
         self._callback = callback
 
     @property
-    def most(self) -> int:
-        """As many Gaussians as ever make sense: one per pixel."""
-        return self.target[0].size
+    def samples(self) -> int:
+        """Of the whole picture."""
+        return self.channels * self.height * self.width
 
-    def grow(self, budget: Budget, start: Splats | None = None) -> Splats:
-        """Fit Gaussians to the picture; from others, in half the steps."""
+    @property
+    def is_small(self) -> bool:
+        """Whether it has but a few samples."""
+        return self.samples <= FEW_SAMPLES
+
+    @property
+    def most(self) -> int:
+        """As many Gaussians as ever make sense: one per pixel, fewer where time is too short for all pixels."""
+        pixels = self._target[0].size
+        return pixels if self._reduction == 1 else max(1, pixels // _PIXELS_PER_GAUSSIAN)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until all shall be done; infinite without a limit."""
+        return math.inf if self._deadline is None else self._deadline.left
+
+    def worth(self, step: float) -> Budget:
+        """As many Gaussians as are worth their price, given D."""
+        hasty = self._schedule.steps < EFFORTS[min(EFFORTS)].steps
+        return Price(self._orientation.turn(self._target), step / self._reduction, self.most, hasty)
+
+    def count(self, count: int, step: float | None = None) -> Budget:
+        """So many Gaussians, to be stored with D, or what suits them."""
+        return Count(count, None if step is None else step / self._reduction)
+
+    def distortion(self, squared_error: float) -> Budget:
+        """As many Gaussians as it takes for a squared error, a sum over samples that all count the same."""
+        return Distortion(
+            self._orientation.turn(self._target), squared_error / self._reduction**2 * self._mean_weight, self.most
+        )
+
+    def grow(self, budget: Budget, start: Splats | None = None, attempt: int = 0) -> Splats:
+        """Fit Gaussians to the picture; from others, in half the steps. Another attempt finds others."""
         schedule = self._schedule
         if start is not None:
             schedule = replace(schedule, steps=schedule.steps // 2, stages=max(1, schedule.stages // 4))
-        elif self._seconds_left is not None:
-            # Kernels that are compiled for the first time would use it up.
-            blank = np.zeros((len(self.target), 8, 8), np.float32)
-            grow(blank, Count(2), Schedule(steps=2, stages=1), device=self._device)
-        began = time.perf_counter()
+        way = self._orientation if start is None else UPRIGHT
         splats = grow(
-            self.target,
+            way.turn(self._target),
             budget,
             schedule,
-            start=start,
-            seed=self._seed,
+            start=None if start is None else self._reduced(start),
+            seed=self._seed + attempt,
             device=self._device,
-            objective=self.objective,
-            max_seconds=self._seconds_left,
-            callback=self._observe,
+            objective=self._objective if way == UPRIGHT else self._turned_objective,
+            max_seconds=self._seconds(fitting_share(schedule, self._roundings)),
+            callback=partial(self._observe, way),
         )
-        if self._seconds_left is not None:
-            self._seconds_left -= time.perf_counter() - began
-            self.stopped |= self._seconds_left <= 0
-        return splats
+        return self._outward(splats, way)
 
-    def _observe(self, state: FitState) -> bool:
-        if self._callback is not None and asks_to_stop(self._callback(state)):
-            self.stopped = True
+    def _observe(self, way: Orientation, state: FitState) -> bool:
+        if self._callback is not None:
+            outward = replace(state, take=lambda: self._outward(state.take(), way))
+            self.stopped |= asks_to_stop(self._callback(outward))
         return self.stopped
 
+    def _outward(self, splats: Splats, way: Orientation) -> Splats:
+        """Gaussians of the target, turned that way, on the whole picture."""
+        splats = way.turn_back(splats)
+        return splats if self._reduction == 1 else splats.magnified(self._reduction, self.height, self.width)
+
     def squared_error(self, splats: Splats) -> float:
-        """Squared error of Gaussians, a sum over samples, each as much as it counts."""
-        return squared_error(splats.render().clip(0, 1), self.target, self._weights)
+        """Of Gaussians, a sum over samples, each as much as it counts."""
+        image = self._reduced(splats).render().clip(0, 1)
+        return squared_error(image, self._target, self._weights) * self._reduction**2
 
     def balanced_step(self, splats: Splats) -> float:
         """The D that suits Gaussians."""
@@ -101,37 +163,58 @@ class Task:
 
     def prune(self, splats: Splats, step: float) -> Splats:
         """The Gaussians whose removal would add more to the squared error than their price, given D."""
-        return splats.take(self._removal_costs(splats) > rate.price(step))
+        price = rate.price(step / self._reduction)
+        return self._kept(splats, lambda costs: costs > price)
 
     def trim(self, splats: Splats, count: int) -> Splats:
         """The `count` Gaussians that the picture would miss most, refined if that makes up for the others."""
         if count >= len(splats):
             return splats
-        kept = splats.take(all_but_least(self._removal_costs(splats), len(splats) - count))
+        kept = self._kept(splats, lambda costs: all_but_least(costs, len(costs) - count))
         refiner = self.refiner(kept)
         gaussians = refiner.refine(kept.gaussians, "means", "scales", "rotations", "colors")
         refined = Splats(*gaussians, height=kept.height, width=kept.width)
         # Where few are missing, a short refinement may spoil more than it mends.
         return min(kept, refined, key=lambda splats: refiner.loss(splats.gaussians))
 
-    def _removal_costs(self, splats: Splats) -> NDArray[np.float64]:
-        return removal_costs(*splats.gaussians, splats.height, splats.width, self._weights)
-
     def refiner(self, splats: Splats, step: float | None = None) -> PictureRefiner:
         """What quantisation asks to refine Gaussians like the given ones, for the rate too if D is given."""
+        schedule = EFFORTS[min(EFFORTS)] if self.stopped else self._schedule
         return PictureRefiner(
-            self.target,
-            self._schedule.steps // _STEPS_OF_FIT_PER_STEP,
+            self._target,
+            schedule.steps // _STEPS_OF_FIT_PER_STEP,
+            reduction=self._reduction,
             device=self._device,
-            objective=None if self.objective is None else self.objective.balanced(splats.render()),
-            penalty=None if step is None else rate.penalty(step),
+            objective=None if self._objective is None else self._objective.balanced(self._reduced(splats).render()),
+            penalty=None if step is None else rate.penalty(step / self._reduction),
+            deadline=self._next_deadline(),
         )
 
+    def _seconds(self, share: float) -> float | None:
+        """A share of the time left, if that is limited; a little, lest nothing comes of it, if it is up."""
+        return None if self._deadline is None else max(share * self._deadline.left, 0.01)
+
+    def _next_deadline(self) -> Deadline | None:
+        """When the next of several roundings shall be done."""
+        seconds = self._seconds(1 / max(self._roundings, 1))
+        self._roundings -= 1
+        return None if seconds is None else Deadline(seconds)
+
+    def _kept(self, splats: Splats, keep: Callable[[NDArray[np.float64]], NDArray[np.bool_]]) -> Splats:
+        reduced = self._reduced(splats)
+        return splats.take(survivors(*reduced.gaussians, reduced.height, reduced.width, self._weights, keep))
+
+    def _reduced(self, splats: Splats) -> Splats:
+        """Gaussians on the canvas of the target."""
+        if self._reduction == 1:
+            return splats
+        return splats.magnified(1 / self._reduction, *self._target.shape[1:])
+
     @property
-    def mean_weight(self) -> float:
+    def _mean_weight(self) -> float:
         """How much the squared error of a pixel counts on average."""
         return 1.0 if self._weights is None else float(self._weights.mean(dtype=np.float64))
 
     @property
     def _weights(self) -> NDArray[np.float32] | None:
-        return None if self.objective is None else self.objective.weights
+        return None if self._objective is None else self._objective.weights
