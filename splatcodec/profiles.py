@@ -1,5 +1,6 @@
 """Fitted Gaussians to files, in any profile."""
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from .splats import Splats
 
 if TYPE_CHECKING:
     from .fitting.task import Task
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ def finish(task: "Task", splats: Splats, step: int, profile: str) -> Encoding:
     """
     d = adaptive.step_value(step)
     kept = task.prune(splats, d)
+    _log.info("rounding %d of %d Gaussians, D = %.4g", len(kept), len(splats), d)
     if profile == "half":
         chunks, count = half.encode(kept), len(kept)
     elif profile == "vq":

@@ -1,5 +1,6 @@
 """Fits a sum of Gaussians to a picture by growth: place some where the residual is, refine all, repeat."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     Optimizer = FrameAdam | GpuFrameAdam
 
+_log = logging.getLogger(__name__)
 _SMALLEST_SCALE = 0.35
 # In longer sides of the picture: wider Gaussians are flat across it, and drift without end.
 _LARGEST_SCALE = 2.0
@@ -131,6 +133,7 @@ def grow(
             image = optimizer.render()
             current = None if objective is None else objective.at(progress, image)
             error = squared_error(image, target, emphasis)
+            _log.info("step %d: %d Gaussians, squared error %.4g", done, len(optimizer), error)
             wanted = budget.wanted(len(optimizer), error)
             penalty = rate.penalty(budget.step(len(optimizer), error))
             if stage < schedule.stages:

@@ -419,6 +419,13 @@ def test_wrong_usage_is_explained_in_one_line():
     assert b"OUT" in result.stderr
 
 
+def test_verbose_says_what_is_done(files):
+    command = [sys.executable, "-m", "splatcodec", "encode", "picture.png", "out.gsi", "-n", "9", "-e", "1", "-v"]
+    message = subprocess.run(command, cwd=files, capture_output=True, check=True).stderr.decode()
+    assert "Gaussians, squared error" in message
+    assert "rounding" in message
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_can_be_chosen(files, threads):
     from splatkernels import get_num_threads, set_num_threads
