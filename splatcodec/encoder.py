@@ -263,6 +263,7 @@ def _task(
         weights=emphasis,
         make_objective=objective,
         deadline=deadline,
+        hurried=reduction > 1 or schedule != EFFORTS[effort],
         roundings=roundings,
         callback=callback,
     )

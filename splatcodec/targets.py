@@ -113,7 +113,7 @@ def _meet_psnr(
     above = [encoding for encoding in found if reached(encoding) >= target]
     if not above:
         best = max(found, key=reached)
-        if task.stopped or not task.seconds_left:
+        if task.hurried:
             return best
         raise TargetError(f"a PSNR of {target:g} dB cannot be met: {reached(best):.2f} dB can")
     return min(above, key=lambda encoding: len(encoding.data))
@@ -272,7 +272,7 @@ class _Search:
         before = len(self._files.splats)
         count = max(math.ceil(gaussians), before + 1) if more else min(math.floor(gaussians), before - 1)
         count = min(max(count, 1), self._task.most)
-        if self._fixed or self._task.stopped or self._task.seconds_left < math.inf or count == before:
+        if self._fixed or not self._task.in_time or count == before:
             return False
         splats = self._task.grow(self._task.count(count), self._files.splats)
         if more and len(splats) <= before:

@@ -198,6 +198,7 @@ def run(arguments: argparse.Namespace) -> None:
     seconds = time.perf_counter() - start
     if interrupted() and not arguments.quiet:
         print("splatcodec: interrupted, kept what had been fitted", file=sys.stderr)
+    source_bytes = os.path.getsize(arguments.input) if os.path.isfile(arguments.input) else None
     if arguments.quiet and not arguments.json:
         return
     _, height, width = planes.shape
@@ -209,6 +210,7 @@ def run(arguments: argparse.Namespace) -> None:
         "n_gaussians": encoding.n_gaussians,
         "pruned": encoding.fitted - encoding.n_gaussians,
         "bytes": len(data),
+        "source_bytes": source_bytes,
         "bpp": 8 * len(data) / (width * height),
         "psnr": psnr(to_uint8(planes), decode(data)),
         "seconds": round(seconds, 3),
@@ -222,6 +224,12 @@ def run(arguments: argparse.Namespace) -> None:
         print(
             "{output}: {width}x{height}, {n_gaussians} Gaussians ({pruned} pruned), {bytes} bytes, {bpp:.3f} bpp, "
             "PSNR {psnr:.2f} dB, {seconds:.1f} s".format(**result),
+            file=sys.stderr,
+        )
+    if source_bytes is not None and len(data) > source_bytes and not arguments.quiet:
+        print(
+            f"splatcodec: {arguments.output} is larger than {arguments.input}, {source_bytes} bytes: "
+            "this picture does not suit Gaussians, or not at this quality",
             file=sys.stderr,
         )
 
@@ -296,7 +304,10 @@ def _progress(quiet: bool) -> "Iterator[Callable[[FitState], None]]":
             if 0 <= state.seconds - shown < 0.1 and state.progress < 1:
                 return
             shown = state.seconds
-            bar.set_postfix_str(f"{state.n_gaussians} Gaussians, {state.psnr:.2f} dB", refresh=False)
+            doing = "rounding " if state.progress >= 1 else ""
+            bar.set_postfix_str(f"{doing}{state.n_gaussians} Gaussians, {state.psnr:.2f} dB", refresh=False)
             bar.update(state.progress - bar.n)
+            if doing:
+                bar.refresh()
 
         yield update

@@ -155,13 +155,13 @@ def _cluster(
     from scipy.cluster.vq import kmeans2
 
     points = points.astype(np.float64)
-    distinct = np.unique(points, axis=0)
-    if len(distinct) <= size:
-        return _rounded(distinct)
-    if weights is not None:
+    if weights is not None and len(points) > size:
         # k-means knows no weights: points are drawn as often as they count.
         rng = np.random.default_rng(0)
         points = points[rng.choice(len(points), _DRAWS * len(points), p=weights / weights.sum())]
+    distinct = np.unique(points, axis=0)
+    if len(distinct) <= size:
+        return _rounded(distinct)
     with warnings.catch_warnings():
         # Of clusters that become empty: their entries are spare.
         warnings.simplefilter("ignore", UserWarning)

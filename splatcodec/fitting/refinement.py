@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Quantisation moves Gaussians little, and so should what makes up for it.
 _RATES = Rates(means=0.018, scales=0.012, rotations=0.012, colors=0.0024)
 _LOWEST_RATE = 0.03
-# Shares of the time left: what each of four refinements may take, and what is kept for writing.
+# Shares of the time left: what each refinement may take, and what is kept for writing.
 _SHARE, _RESERVE = 0.15, 0.15
 
 
@@ -55,8 +55,8 @@ class PictureRefiner:
         self._penalty = penalty
         self._reduction = reduction
         self._deadline = deadline
-        self._seconds = None if deadline is None else _SHARE * deadline.left
-        self._reserve = 0.0 if deadline is None else _RESERVE * deadline.left
+        left = math.inf if deadline is None else deadline.left
+        self._seconds, self._reserve = _SHARE * left, _RESERVE * left
 
     @property
     def in_time(self) -> bool:
@@ -71,17 +71,19 @@ class PictureRefiner:
         optimizer = make_optimizer(self._target, self._device, weights)
         optimizer.append(*self._reduced(gaussians))
         rates = Rates(**{name: getattr(_RATES, name) if name in free else 0.0 for name in Rates.__annotations__})
-        began = time.perf_counter()
+        began, seconds = time.perf_counter(), None
+        if self._deadline is not None:
+            seconds = min(self._seconds, self._deadline.left - self._reserve)
         for k in range(self._steps):
             progress = k / self._steps
-            if self._seconds is not None:
-                progress = max(progress, (time.perf_counter() - began) / max(self._seconds, 1e-9))
+            if seconds is not None:
+                progress = max(progress, (time.perf_counter() - began) / max(seconds, 1e-9))
                 if progress >= 1:
                     break
             fallen = 0.5 * (1 + math.cos(math.pi * progress))
             moves = rates.scaled(_LOWEST_RATE + (1 - _LOWEST_RATE) * fallen)
             _, error = descend(optimizer, self._objective, moves, self._penalty)
-            if self._seconds is not None:
+            if seconds is not None:
                 # A GPU may be far behind.
                 float(error)
         means, scales, rotations, colors = optimizer.gaussians

@@ -45,6 +45,7 @@ class Task:
         weights: [H, W], how much each pixel of the target counts; all the same if None.
         make_objective: makes what is to be minimised of a target and its weights; the squared error if None.
         deadline: when all shall be done.
+        hurried: whether the schedule or the target were others if there were more time.
         roundings: how many times the outcome of a fit will be rounded before that.
         callback: as in `grow`; once it has returned True, there is no further fit.
     """
@@ -61,6 +62,7 @@ class Task:
         weights: NDArray[np.float32] | None = None,
         make_objective: "Callable[[NDArray[np.float32], NDArray[np.float32] | None], Objective | None] | None" = None,
         deadline: Deadline | None = None,
+        hurried: bool = False,
         roundings: int = 1,
         callback: Callable[[FitState], bool | None] | None = None,
     ) -> None:
@@ -83,6 +85,8 @@ class Task:
         self._seed = seed
         self._device = device
         self._deadline = deadline
+        self._hurried = hurried
+        self._seconds_of_fit = 0.0
         self._roundings = roundings
         self._callback = callback
 
@@ -107,6 +111,16 @@ class Task:
         """Until all shall be done; infinite without a limit."""
         return math.inf if self._deadline is None else self._deadline.left
 
+    @property
+    def in_time(self) -> bool:
+        """Whether there is time for another fit."""
+        return not self.stopped and self.seconds_left > self._seconds_of_fit
+
+    @property
+    def hurried(self) -> bool:
+        """Whether more time would make a difference."""
+        return self._hurried or not self.in_time
+
     def worth(self, step: float) -> Budget:
         """As many Gaussians as are worth their price, given D."""
         hasty = self._schedule.steps < EFFORTS[min(EFFORTS)].steps
@@ -128,6 +142,7 @@ class Task:
         if start is not None:
             schedule = replace(schedule, steps=schedule.steps // 2, stages=max(1, schedule.stages // 4))
         way = self._orientation if start is None else UPRIGHT
+        before = self.seconds_left
         splats = grow(
             way.turn(self._target),
             budget,
@@ -139,6 +154,8 @@ class Task:
             max_seconds=self._seconds(fitting_share(schedule, self._roundings)),
             callback=partial(self._observe, way),
         )
+        if self._deadline is not None:
+            self._seconds_of_fit = before - self.seconds_left
         return self._outward(splats, way)
 
     def _observe(self, way: Orientation, state: FitState) -> bool:
@@ -197,7 +214,8 @@ class Task:
     def _next_deadline(self) -> Deadline | None:
         """When the next of several roundings shall be done."""
         seconds = self._seconds(1 / max(self._roundings, 1))
-        self._roundings -= 1
+        # Some searches take more of them than is usual.
+        self._roundings = max(self._roundings - 1, 1)
         return None if seconds is None else Deadline(seconds)
 
     def _kept(self, splats: Splats, keep: Callable[[NDArray[np.float64]], NDArray[np.bool_]]) -> Splats:

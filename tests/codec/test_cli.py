@@ -88,6 +88,17 @@ def test_encode_is_the_api(files):
     assert (files / "out.gsi").read_bytes() == expected
 
 
+def test_a_file_larger_than_its_source_is_mentioned(files):
+    rng = np.random.default_rng(0)
+    Image.fromarray(np.uint8(128 * (rng.random((16, 16)) > 0.5))).convert("1").save(files / "bits.png")
+    result = run("encode", files / "bits.png", files / "out.gsi", "-e", 1, "-q", 100, "--json")
+    values = json.loads(result.stdout)
+    assert values["source_bytes"] == (files / "bits.png").stat().st_size < values["bytes"]
+    assert result.stderr.startswith(f"splatcodec: {files / 'out.gsi'} is larger than ".encode())
+    smaller = run("encode", files / "picture.png", files / "out.gsi", "-e", 1, "-n", 5)
+    assert b"is larger than" not in smaller.stderr
+
+
 def test_progress_and_result_stay_off_stdout_and_quiet_is_silent(files):
     loud = run("encode", files / "picture.png", files / "out.gsi", "-n", 5, "-e", 1)
     assert loud.stdout == b""

@@ -10,6 +10,7 @@ import pytorch_msssim
 import torch
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from ssimulacra2.ssimulacra2 import compute_ssimulacra2
 
 import splatcodec
 from splatcodec import ImageError, Splats
@@ -100,9 +101,12 @@ def test_a_thin_gaussian_stays_thin_when_stretched():
     assert needle.render(120, 40).sum() == pytest.approx(3 * needle.render(40, 40).sum(), rel=0.1)
 
 
-def test_metrics_are_those_of_the_libraries():
+@pytest.mark.parametrize("size", [(170, 190), (263, 301), (385, 256)])
+def test_metrics_are_those_of_the_libraries(tmp_path, size):
+    """Of one band of rows and of several, of even and of odd numbers of them."""
     rng = np.random.default_rng(0)
-    original = rng.integers(0, 256, (170, 190, 3)).astype(np.uint8)
+    y, x = np.mgrid[: size[0], : size[1]]
+    original = np.uint8(np.stack([127 + 100 * np.sin(x / 9), 127 + 100 * np.cos(y / 14), (x + y) % 256], axis=2))
     noisy = np.clip(original + rng.normal(0, 20, original.shape), 0, 255).astype(np.uint8)
     result = splatcodec.evaluate(original, noisy)
     assert result.psnr == pytest.approx(peak_signal_noise_ratio(original, noisy))
@@ -111,6 +115,11 @@ def test_metrics_are_those_of_the_libraries():
     assert result.psnr_y == pytest.approx(peak_signal_noise_ratio(*lumas, data_range=255))
     planes = [torch.tensor(pixels).permute(2, 0, 1)[None].float() for pixels in (original, noisy)]
     assert result.ms_ssim == pytest.approx(float(pytorch_msssim.ms_ssim(*planes, data_range=255)))
+    if min(size) >= 256:
+        paths = [tmp_path / "original.png", tmp_path / "noisy.png"]
+        for path, pixels in zip(paths, (original, noisy), strict=True):
+            Image.fromarray(pixels).save(path)
+        assert result.ssimulacra2 == pytest.approx(compute_ssimulacra2(*map(str, paths)))
     assert result.bytes is None
     assert result.bpp is None
 

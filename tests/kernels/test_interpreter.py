@@ -24,7 +24,7 @@ def processes():
     environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     started = {
         name: subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", *selection],
+            [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "-W", "ignore", *selection],
             cwd=here,
             env=environment,
             stdout=subprocess.PIPE,
