@@ -8,6 +8,7 @@ docs/rd-kodak.svg. Published curves come from benchmarks/anchors/kodak.json, wit
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import matplotlib
@@ -42,7 +43,7 @@ SHOWN = ("vtm", "av1", "cool-chic-5.0", "gaussianimage")
 def main() -> None:
     for document in DOCUMENTS:
         (ROOT / document).write_text(rendered(document))
-    results = Results.from_json(newest("rd-kodak"))
+    results = kodak()
     anchors = [within(published()[name], 0.06) for name in SHOWN]
     matplotlib.rcParams["svg.hashsalt"] = "splatcodec"
     figure = plot_curves(
@@ -69,6 +70,23 @@ def rendered(document: str) -> str:
 def newest(kind: str) -> Path:
     """The newest result file of a kind, whose names are DATE-KIND.json."""
     return max((ROOT / "benchmarks" / "results").glob(f"????-??-??-{kind}.json"))
+
+
+@cache
+def kodak() -> Results:
+    """The newest curves on Kodak."""
+    return Results.from_json(newest("rd-kodak"))
+
+
+@cache
+def pair(own: str, codec: str) -> Results:
+    """Those of two codecs alone."""
+    return Results(kodak().of(own).rows + kodak().of(codec).rows)
+
+
+def rate(own: str, codec: str, metric: str) -> str:
+    """The BD-rate of one of our codecs against another codec."""
+    return str(pair(own, codec).bd_rate(codec, metric, RANGE)[own])
 
 
 def link(kind: str) -> str:
@@ -124,7 +142,7 @@ def kernels() -> str:
 
 
 def rd_summary() -> str:
-    results = Results.from_json(newest("rd-kodak"))
+    results = kodak()
     opponents = [codec for codec in TITLES if codec in results.codecs]
     lines = [
         f"| BD-rate against | {' | '.join(TITLES[codec] for codec in opponents)} |",
@@ -136,18 +154,18 @@ def rd_summary() -> str:
         (TUNED, "ms-ssim", "`--tune ssim`, by MS-SSIM"),
         (TUNED, "ssimulacra2", "`--tune ssim`, by SSIMULACRA 2"),
     ):
-        rates = [str(results.bd_rate(codec, metric, RANGE)[own]) for codec in opponents]
+        rates = [rate(own, codec, metric) for codec in opponents]
         lines.append(f"| {name} | {' | '.join(rates)} |")
     return "\n".join(lines) + "\n"
 
 
 def rd_rates(own: str = OWN) -> str:
-    results = Results.from_json(newest("rd-kodak"))
+    results = kodak()
     titles = [title.removesuffix(" (dB)") for title in METRICS.values()]
     lines = [f"| against | {' | '.join(f'by {title}' for title in titles)} |", f"|---|{'---|' * len(titles)}"]
     for codec in results.codecs:
         if codec != own:
-            rates = " | ".join(str(results.bd_rate(codec, metric, RANGE)[own]) for metric in METRICS)
+            rates = " | ".join(rate(own, codec, metric) for metric in METRICS)
             lines.append(f"| {TITLES.get(codec, f'`{codec}`')} | {rates} |")
     return "\n".join(lines) + "\n"
 
@@ -157,7 +175,7 @@ def rd_rates_tuned() -> str:
 
 
 def rd_anchors() -> str:
-    own = Results.from_json(newest("rd-kodak")).mean_curve(OWN)
+    own = kodak().mean_curve(OWN)
     sources = json.loads((ROOT / "benchmarks" / "anchors" / "kodak.json").read_text())
     lines = ["| against | by PSNR | by MS-SSIM | source |", "|---|---|---|---|"]
     for name, anchor in published().items():
@@ -167,13 +185,13 @@ def rd_anchors() -> str:
 
 
 def rd_points() -> str:
-    results = Results.from_json(newest("rd-kodak"))
+    results = kodak()
     rows = [POINTS, ["---"] * len(POINTS), *points(results)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
 def rd_versions() -> str:
-    results = Results.from_json(newest("rd-kodak"))
+    results = kodak()
     versions = "\n".join(f"- {codec}: {results.of(codec).rows[0].version}" for codec in results.codecs)
     runs = "; ".join(f"{run['date']}, {run['machine']}, commit {run['commit']}" for run in results.runs)
     return f"{versions}\n- measured: {runs} ([results](../{link('rd-kodak')}))\n"

@@ -3,6 +3,11 @@
 import os
 from pathlib import Path
 
+# Before Numba is imported: tests that run side by side share the cores, and so do the processes they start.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    shared = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(max(1, shared)))
+
 import numpy as np
 import pytest
 

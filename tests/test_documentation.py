@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ def test_code_runs(document, block, tmp_path, monkeypatch, picture):
     exec(compile(code_blocks(document)[block], document, "exec"), {"__name__": "__main__"})
 
 
+@cache
 def load_publish():
     specification = importlib.util.spec_from_file_location("publish", ROOT / "benchmarks" / "publish.py")
     module = importlib.util.module_from_spec(specification)

@@ -35,6 +35,8 @@ _GROUP = 4
 _PLANE = TILE_ROWS * LANES
 _HALF_LANES = (LANES - 1) / 2
 _LOG2_E = math.log2(math.e)
+# Handing a part to a thread takes as long as this many pairs.
+_PAIRS_PER_PART = 256
 # Weights follow the recurrence for so many rows, as long as their base-2 exponents stay above the lowest one.
 _RUN = 8
 _LOWEST_EXPONENT = -60.0
@@ -282,6 +284,11 @@ def _reduce(part, parts, tiles, pair_sums, sums):
                 sums[i, k] += pair_sums[slot, k]
 
 
+def _parts(tiles: Tiles, height: int) -> int:
+    """How many parts are worth a thread of their own."""
+    return min(band_count(height), len(tiles.slots) // _PAIRS_PER_PART)
+
+
 def _groups(channels: int) -> list[tuple[slice, tuple[int, ...]]]:
     return [
         (slice(first, min(first + _GROUP, channels)), (0,) * min(_GROUP, channels - first))
@@ -297,7 +304,7 @@ def _gather(tiles: Tiles, kernel, colors, image, *args) -> NDArray[np.float32]:
         pair_sums = np.empty((len(tiles.slots), len(marker) + 5), np.float32)
         run(
             kernel,
-            band_count(image.shape[1]),
+            _parts(tiles, image.shape[1]),
             marker,
             tiles,
             np.ascontiguousarray(colors[:, group]),
@@ -316,7 +323,7 @@ def forward(tiles: Tiles, colors: NDArray[np.float32], height: int, width: int) 
     """The image [C, height, width] of Gaussians of `colors` [N, C], sorted into the tiles of an output of that size."""
     image = np.empty((colors.shape[1], height, width), np.float32)
     for group, marker in _groups(colors.shape[1]):
-        run(_forward, band_count(height), marker, tiles, np.ascontiguousarray(colors[:, group]), image[group])
+        run(_forward, _parts(tiles, height), marker, tiles, np.ascontiguousarray(colors[:, group]), image[group])
     return image
 
 

@@ -168,6 +168,8 @@ def _flip(
         flips = _color_flips(colors, rates(colors), by_colors, _COLOR_CURVATURE * curvatures)
         moves = _moves(places, counts, by_places, _PLACE_CURVATURE * curvatures)
         flipped = flips.costs < moves.costs
+        if not (flips.costs.any() or moves.costs.any()):
+            break
         chosen = rng.random(len(colors)) < _FLIPPED
         colors = colors + flips.changes * (chosen & flipped)[:, None]
         places = places + moves.changes * (chosen & ~flipped)[:, None]

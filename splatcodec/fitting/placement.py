@@ -17,6 +17,8 @@ from splatkernels.jit import kernel
 from splatkernels.threads import get_num_threads
 
 _LADDER = tuple(0.8 * 1.5**k for k in range(11))
+# Samples from which on threads are worth their start.
+_SMALL = 2**16
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,17 @@ def _rung(scale: float, planes: NDArray[np.float32], step: int) -> _Rung:
 def propose(residual: NDArray[np.float32], count: int) -> Proposals:
     """Up to `count` Gaussians that together remove much of `residual` [C, H, W]."""
     planes, step = residual, 1
-    # More would hold many copies of a large picture at once.
-    with ThreadPoolExecutor(min(4, get_num_threads())) as pool:
-        rungs = []
-        for scale in _LADDER:
-            while scale > 3 * step and min(planes.shape[1:]) > 1:
-                planes, step = _reduce(planes), 2 * step
-            rungs.append(pool.submit(_rung, scale, planes, step))
-        ladder = [rung.result() for rung in rungs]
+    jobs = []
+    for scale in _LADDER:
+        while scale > 3 * step and min(planes.shape[1:]) > 1:
+            planes, step = _reduce(planes), 2 * step
+        jobs.append((scale, planes, step))
+    if residual.size < _SMALL:
+        ladder = [_rung(*job) for job in jobs]
+    else:
+        # More threads would hold many copies of a large picture at once.
+        with ThreadPoolExecutor(min(4, get_num_threads())) as pool:
+            ladder = list(pool.map(_rung, *zip(*jobs, strict=True)))
     order = np.argsort(-np.concatenate([rung.energies for rung in ladder]), kind="stable")
     levels = np.repeat(np.arange(len(ladder)), [len(rung.y) for rung in ladder])[order]
     y, x = (np.concatenate([rung[k] for rung in ladder])[order] for k in (1, 2))

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -269,7 +270,7 @@ def _means(groups: Sequence[Sequence[Row]]) -> dict[str, NDArray[np.float64]]:
     """Means over each group of rows, NaN where a row lacks the value."""
     names = ["bpp", *METRICS]
     return {
-        name: np.array([np.mean([_number(row, name) for row in group]) for group in groups], np.float64)
+        name: np.array([fmean(_number(row, name) for row in group) for group in groups], np.float64)
         for name in names
     }
 
