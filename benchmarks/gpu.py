@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 
 from splatkernels import Viewport, rasterize, rasterize_reference
-from splatkernels.adam import FrameAdam, Rates
+from splatkernels.adam import FrameAdam
+from splatkernels.descent import Rates
+from splatkernels.geometry import Output
 
 SIZES = [(512, 768), (4096, 4096)]  # height, width
 COUNTS = [1_000, 5_000, 20_000, 100_000]
@@ -166,7 +168,7 @@ def measure(count: int, height: int, width: int) -> dict:
     upstream = torch.randn(3, height, width, device="cuda")
     row: dict = {"gaussians": count, "width": width, "height": height}
     row["forward_right"], row["backward_right"] = check_rasterizer(gaussians, height, width)
-    output = gpu.Output(height, width)
+    output = Output(height, width)
     projection = gpu.project(*gaussians, output)
     row["pairs"] = gpu.pair_count(projection, *gaussians)
     tiles = gpu.sort_into_tiles(projection, row["pairs"], output)

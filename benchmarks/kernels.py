@@ -24,10 +24,12 @@ from llvmlite.binding import get_host_cpu_name
 from torch import Tensor
 
 from splatkernels import rasterize_reference, set_num_threads
-from splatkernels.adam import FrameAdam, Rates
+from splatkernels.adam import FrameAdam
 from splatkernels.arrays import render, render_backward
 from splatkernels.cpu import backward, forward, squared_error
-from splatkernels.tiles import Tiles, sort_into_tiles
+from splatkernels.descent import Rates
+from splatkernels.geometry import Output
+from splatkernels.tiles import CpuTiles, sort_into_tiles
 
 HEIGHT, WIDTH = 512, 768
 CUTOFF = 3.3
@@ -129,9 +131,9 @@ def worst_error() -> float:
     return float(max(errors))
 
 
-def tiles_of(scene: tuple[np.ndarray, ...]) -> Tiles:
+def tiles_of(scene: tuple[np.ndarray, ...]) -> CpuTiles:
     means, scales, rotations, _ = scene
-    return sort_into_tiles(means, scales, rotations, HEIGHT, WIDTH, 0.0, 0.0, 1.0, CUTOFF)
+    return sort_into_tiles(means, scales, rotations, Output(HEIGHT, WIDTH, cutoff=CUTOFF))
 
 
 def useful_evaluations(scene: tuple[np.ndarray, ...]) -> int:

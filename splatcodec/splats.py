@@ -1,15 +1,12 @@
 """Splats: a picture as 2D Gaussians, the one data structure that travels through the codec."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from splatkernels.gaussians import Gaussians
 from splatkernels.geometry import Viewport, check_gaussians, covariances
-
-if TYPE_CHECKING:
-    from splatkernels.adam import Gaussians
 
 # Pixels: beyond any canvas, and finite at any magnification.
 _REGION_LIMIT = 1e12
@@ -45,7 +42,7 @@ class Splats:
     width: int
 
     def __post_init__(self) -> None:
-        for name in ("means", "scales", "rotations", "colors"):
+        for name in Gaussians._fields:
             object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), np.float32))
         check_gaussians(self.means, self.scales, self.rotations, self.colors)
         if self.height < 1 or self.width < 1:
@@ -56,13 +53,12 @@ class Splats:
 
     def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> "Splats":
         """The Gaussians of the given rows, on the same canvas."""
-        means, scales, rotations, colors = (part[index] for part in self.gaussians)
-        return Splats(means, scales, rotations, colors, self.height, self.width)
+        return Splats(*self.gaussians.take(index), height=self.height, width=self.width)
 
     @property
-    def gaussians(self) -> "Gaussians":
-        """Means, scales, rotations and colors."""
-        return self.means, self.scales, self.rotations, self.colors
+    def gaussians(self) -> Gaussians:
+        """They alone."""
+        return Gaussians(self.means, self.scales, self.rotations, self.colors)
 
     @property
     def channels(self) -> int:
@@ -146,7 +142,7 @@ class Splats:
 
     def magnified(self, factor: float, height: int, width: int) -> "Splats":
         """The picture on another canvas, so many times as large."""
-        return replace(self, means=self.means * factor, scales=self.scales * factor, height=height, width=width)
+        return Splats(*self.gaussians.magnified(factor), height=height, width=width)
 
     def _stretched(self, factor: float) -> "Splats":
         """The picture with its height multiplied by `factor`."""

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import cpu
-from .geometry import CUTOFF, Viewport, check_gaussians, check_output, output_scales, parameter_gradients
-from .tiles import Tiles, sort_into_tiles
+from .gaussians import Gaussians
+from .geometry import CUTOFF, WHOLE, Output, Viewport, check_gaussians, output_scales, parameter_gradients
+from .tiles import CpuTiles, sort_into_tiles
 
 
 class Gradients(NamedTuple):
@@ -20,11 +21,9 @@ class Gradients(NamedTuple):
 
 
 class _Scene(NamedTuple):
-    scales: NDArray[np.float32]
-    rotations: NDArray[np.float32]
-    colors: NDArray[np.float32]
-    gains: NDArray[np.float32]
-    tiles: Tiles
+    gaussians: Gaussians
+    amplitudes: NDArray[np.float32]  # [N, C] colours times the gain of widening
+    tiles: CpuTiles
 
 
 def render(
@@ -54,8 +53,8 @@ def render(
     Raises:
         ValueError: a shape does not fit, or a row holds a NaN, an infinity or a scale that is not positive.
     """
-    scene = _prepare(means, scales, rotations, colors, height, width, viewport, cutoff)
-    return cpu.forward(scene.tiles, scene.colors * scene.gains[:, None], height, width)
+    scene = _prepare(means, scales, rotations, colors, Output(height, width, viewport or WHOLE, cutoff))
+    return cpu.forward(scene.tiles, scene.amplitudes, height, width)
 
 
 def render_backward(
@@ -80,20 +79,19 @@ def render_backward(
     if image_gradient.ndim != 3:
         raise ValueError(f"image_gradient must have shape [C, H, W], got {list(image_gradient.shape)}")
     channels, height, width = image_gradient.shape
-    scene = _prepare(means, scales, rotations, colors, height, width, viewport, cutoff)
-    if scene.colors.shape[1] != channels:
-        raise ValueError(f"image_gradient has {channels} channels, colors have {scene.colors.shape[1]}")
-    sums = cpu.backward(scene.tiles, scene.colors * scene.gains[:, None], image_gradient)
-    zoom = (viewport or Viewport()).scale
-    return Gradients(*parameter_gradients(sums, scene.scales, scene.rotations, scene.colors, zoom))
+    output = Output(height, width, viewport or WHOLE, cutoff)
+    scene = _prepare(means, scales, rotations, colors, output)
+    _, scales, rotations, colors = scene.gaussians
+    if colors.shape[1] != channels:
+        raise ValueError(f"image_gradient has {channels} channels, colors have {colors.shape[1]}")
+    sums = cpu.backward(scene.tiles, scene.amplitudes, image_gradient)
+    return Gradients(*parameter_gradients(sums, scales, rotations, colors, output.viewport.scale))
 
 
-def _prepare(means, scales, rotations, colors, height, width, viewport, cutoff) -> _Scene:
-    arrays = [np.ascontiguousarray(array, np.float32) for array in (means, scales, rotations, colors)]
-    check_gaussians(*arrays)
-    check_output(height, width, viewport, cutoff)
-    means, scales, rotations, colors = arrays
-    x0, y0, zoom = viewport or Viewport()
-    widened, gains = output_scales(scales, zoom)
-    tiles = sort_into_tiles(means, widened, rotations, height, width, x0, y0, zoom, cutoff)
-    return _Scene(scales, rotations, colors, gains, tiles)
+def _prepare(means, scales, rotations, colors, output: Output) -> _Scene:
+    gaussians = Gaussians(*(np.ascontiguousarray(array, np.float32) for array in (means, scales, rotations, colors)))
+    check_gaussians(*gaussians)
+    output.check()
+    widened, gains = output_scales(gaussians.scales, output.viewport.scale)
+    tiles = sort_into_tiles(gaussians.means, widened, gaussians.rotations, output)
+    return _Scene(gaussians, gaussians.colors * gains[:, None], tiles)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .arrays import render, render_backward
-from .geometry import CUTOFF, Viewport
+from .geometry import CUTOFF, Output, Viewport
 
 
 def rasterize(
@@ -69,7 +69,7 @@ def _rasterize(
 def _(means, scales, rotations, colors, height, width, x0, y0, zoom, cutoff):
     from . import gpu
 
-    return gpu.rasterize(means, scales, rotations, colors, gpu.Output(height, width, x0, y0, zoom, cutoff))
+    return gpu.rasterize(means, scales, rotations, colors, Output(height, width, Viewport(x0, y0, zoom), cutoff))
 
 
 @_rasterize.register_fake
@@ -102,7 +102,7 @@ def _(means, scales, rotations, colors, image_gradient, x0, y0, zoom, cutoff):
     from . import gpu
 
     _, height, width = image_gradient.shape
-    output = gpu.Output(height, width, x0, y0, zoom, cutoff)
+    output = Output(height, width, Viewport(x0, y0, zoom), cutoff)
     return gpu.rasterize_backward(means, scales, rotations, colors, image_gradient, output)
 
 

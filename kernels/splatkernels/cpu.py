@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from .gaussians import MOMENTS, UU, UV, VV, U, V
 from .jit import kernel
 from .simd import (
     LANES,
@@ -28,7 +29,7 @@ from .simd import (
     zero_channels,
 )
 from .threads import run
-from .tiles import TILE_ROWS, Tiles, band_count
+from .tiles import TILE_ROWS, CpuTiles, band_count
 
 # Channels that fit in registers together; wider images are rendered in groups of as many.
 _GROUP = 4
@@ -166,11 +167,11 @@ def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pi
         color_totals = add_lanes(color_sums)
         for c in range(len(channels)):
             sums[slot, c] = color_totals[c]
-        sums[slot, moments] = a_u * m_x + u_y * m_h
-        sums[slot, moments + 1] = a_v * m_x + v_y * m_h
-        sums[slot, moments + 2] = a_u * a_u * m_xx + 2 * a_u * u_y * m_xh + u_y * u_y * m_hh
-        sums[slot, moments + 3] = a_u * a_v * m_xx + (a_u * v_y + a_v * u_y) * m_xh + u_y * v_y * m_hh
-        sums[slot, moments + 4] = a_v * a_v * m_xx + 2 * a_v * v_y * m_xh + v_y * v_y * m_hh
+        sums[slot, moments + U] = a_u * m_x + u_y * m_h
+        sums[slot, moments + V] = a_v * m_x + v_y * m_h
+        sums[slot, moments + UU] = a_u * a_u * m_xx + 2 * a_u * u_y * m_xh + u_y * u_y * m_hh
+        sums[slot, moments + UV] = a_u * a_v * m_xx + (a_u * v_y + a_v * u_y) * m_xh + u_y * v_y * m_hh
+        sums[slot, moments + VV] = a_v * a_v * m_xx + 2 * a_v * v_y * m_xh + v_y * v_y * m_hh
 
 
 @kernel
@@ -284,7 +285,7 @@ def _reduce(part, parts, tiles, pair_sums, sums):
                 sums[i, k] += pair_sums[slot, k]
 
 
-def _parts(tiles: Tiles, height: int) -> int:
+def _parts(tiles: CpuTiles, height: int) -> int:
     """How many parts are worth a thread of their own."""
     return min(band_count(height), len(tiles.slots) // _PAIRS_PER_PART)
 
@@ -296,12 +297,12 @@ def _groups(channels: int) -> list[tuple[slice, tuple[int, ...]]]:
     ]
 
 
-def _gather(tiles: Tiles, kernel, colors, image, *args) -> NDArray[np.float32]:
-    """Run a kernel that fills slots, for each group of channels, and add the slots up per Gaussian: [N, C + 5]."""
+def _gather(tiles: CpuTiles, kernel, colors, image, *args) -> NDArray[np.float32]:
+    """Run a kernel that fills slots, for each group of channels, and add them up by Gaussian: [N, C + MOMENTS]."""
     gaussians, channels = colors.shape
-    sums = np.zeros((gaussians, channels + 5), np.float32)
+    sums = np.zeros((gaussians, channels + MOMENTS), np.float32)
     for group, marker in _groups(channels):
-        pair_sums = np.empty((len(tiles.slots), len(marker) + 5), np.float32)
+        pair_sums = np.empty((len(tiles.slots), len(marker) + MOMENTS), np.float32)
         run(
             kernel,
             _parts(tiles, image.shape[1]),
@@ -312,14 +313,14 @@ def _gather(tiles: Tiles, kernel, colors, image, *args) -> NDArray[np.float32]:
             *args,
             pair_sums,
         )
-        group_sums = np.empty((gaussians, len(marker) + 5), np.float32)
+        group_sums = np.empty((gaussians, len(marker) + MOMENTS), np.float32)
         run(_reduce, gaussians // 256, tiles, pair_sums, group_sums)
         sums[:, group] = group_sums[:, : len(marker)]
         sums[:, channels:] += group_sums[:, len(marker) :]
     return sums
 
 
-def forward(tiles: Tiles, colors: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+def forward(tiles: CpuTiles, colors: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """The image [C, height, width] of Gaussians of `colors` [N, C], sorted into the tiles of an output of that size."""
     image = np.empty((colors.shape[1], height, width), np.float32)
     for group, marker in _groups(colors.shape[1]):
@@ -327,8 +328,8 @@ def forward(tiles: Tiles, colors: NDArray[np.float32], height: int, width: int) 
     return image
 
 
-def backward(tiles: Tiles, colors: NDArray[np.float32], image_gradient: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The sums [N, C + 5] that `geometry.parameter_gradients` starts from.
+def backward(tiles: CpuTiles, colors: NDArray[np.float32], image_gradient: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The sums [N, C + MOMENTS] that `geometry.parameter_gradients` starts from.
 
     Args:
         tiles: N Gaussians, sorted into the tiles of the output.
@@ -339,15 +340,15 @@ def backward(tiles: Tiles, colors: NDArray[np.float32], image_gradient: NDArray[
 
 
 def squared_error(
-    tiles: Tiles,
+    tiles: CpuTiles,
     colors: NDArray[np.float32],
     target: NDArray[np.float32],
     weights: NDArray[np.float32] | None = None,
 ) -> tuple[float, float, NDArray[np.float32]]:
     """Squared error against `target` [C, H, W], with and without weights [H, W] on pixels.
 
-    Third come the sums [N, C + 5] of the gradient of half the weighted error. One pass over the tiles renders, compares
-    and differentiates while everything is in cache.
+    Third come the sums [N, C + MOMENTS] of the gradient of half the weighted error. One pass over the tiles renders,
+    compares and differentiates while everything is in cache.
     """
     errors = np.zeros((len(tiles.starts) - 1, 2), np.float32)
     emphasis = target[:0] if weights is None else weights[None]

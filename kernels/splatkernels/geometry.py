@@ -8,10 +8,13 @@ to the pixel at offset (dx, dy) = p - m. Its first principal axis points along (
 +x towards +y, and y points down. The centre of the top-left pixel is (0.5, 0.5).
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .gaussians import UU, UV, VV, U, V
 
 CUTOFF = 4.5
 """Standard deviations out to which a Gaussian is evaluated by default; there it has fallen to 4e-5."""
@@ -41,6 +44,36 @@ class Viewport(NamedTuple):
     """Canvas y of the output's top edge, in canvas pixels."""
     scale: float = 1.0
     """Output pixels per canvas pixel, > 0. Below 1 each Gaussian is widened by the pixel's footprint."""
+
+
+WHOLE = Viewport()
+"""The canvas at its own size."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """The image to render, and the part of the canvas that it shows."""
+
+    height: int
+    """In pixels."""
+    width: int
+    viewport: Viewport = WHOLE
+    cutoff: float = CUTOFF
+    """Standard deviations at which a Gaussian ends."""
+
+    @property
+    def footprint(self) -> float:
+        """Variance that a pixel's footprint adds to every Gaussian, in output pixels squared."""
+        return FOOTPRINT * max(0.0, 1 - self.viewport.scale**2)
+
+    def check(self) -> None:
+        """Raise ValueError unless it has pixels and the viewport and cutoff are usable."""
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"output size must be at least 1x1, got {self.width}x{self.height}")
+        if not (np.isfinite(self.viewport).all() and self.viewport.scale > 0):
+            raise ValueError(f"viewport must be finite with a positive scale, got {self.viewport}")
+        if not 0 < self.cutoff < np.inf:
+            raise ValueError(f"cutoff must be positive and finite, got {self.cutoff}")
 
 
 def output_scales(scales: NDArray[np.float32], zoom: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -92,7 +125,7 @@ def parameter_gradients(
     along the principal axes, the sums per Gaussian are V w per channel, then t u, t v, t u^2, t u v, t v^2.
 
     Args:
-        sums: [N, C + 5].
+        sums: [N, C + MOMENTS].
         scales: [N, 2] canvas pixels.
         rotations: [N] radians.
         colors: [N, C].
@@ -104,7 +137,7 @@ def parameter_gradients(
     channels = colors.shape[1]
     widened, gains = output_scales(scales, zoom)
     color_sums = sums[:, :channels]
-    u, v, uu, uv, vv = sums[:, channels:].T
+    u, v, uu, uv, vv = (sums[:, channels + moment] for moment in (U, V, UU, UV, VV))
     cos, sin = np.cos(rotations), np.sin(rotations)
     along, across = u / widened[:, 0], v / widened[:, 1]
     d_means = np.float32(zoom) * np.stack([cos * along - sin * across, sin * along + cos * across], axis=1)
@@ -154,13 +187,3 @@ def check_gaussians(
     if bad.any():
         row = int(bad.argmax())
         raise ValueError(f"scales[{row}] is not positive: {scales[row]}")
-
-
-def check_output(height: int, width: int, viewport: Viewport | None, cutoff: float) -> None:
-    """Raise ValueError unless the output has pixels and the viewport and cutoff are usable."""
-    if height < 1 or width < 1:
-        raise ValueError(f"output size must be at least 1x1, got {width}x{height}")
-    if viewport is not None and not (np.isfinite(viewport).all() and viewport.scale > 0):
-        raise ValueError(f"viewport must be finite with a positive scale, got {viewport}")
-    if not 0 < cutoff < np.inf:
-        raise ValueError(f"cutoff must be positive and finite, got {cutoff}")

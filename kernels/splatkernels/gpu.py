@@ -4,14 +4,14 @@ Nothing here waits for the GPU except `pair_count`. `rasterize` and `rasterize_b
 buffers; an optimiser that knows a capacity in advance never does, so its steps can be captured in a CUDA graph.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from . import triton_binning, triton_tiles, triton_update
-from .geometry import CUTOFF, FOOTPRINT, MOST_PAIRS, Viewport, check_gaussians, check_output, check_shapes
+from .gaussians import MOMENTS
+from .geometry import MOST_PAIRS, Output, check_gaussians, check_shapes
 
 TILE = 16
 """Pixels along a tile's edges. One warp of eight pixels per thread renders a tile: more warps would have to add the
@@ -26,29 +26,9 @@ _BINNING = {"TILE": TILE, "BLOCK": 8, "STRIPS": 4, "num_warps": 1, "enable_fp_fu
 GATHER = {"BLOCK": 4, "SLOTS": 8, "num_warps": 1}
 
 
-@dataclass(frozen=True)
-class Output:
-    """The image to render and the part of the canvas that it shows."""
-
-    height: int
-    width: int
-    x0: float = 0.0
-    """Canvas position of the output's corner, in canvas pixels."""
-    y0: float = 0.0
-    zoom: float = 1.0
-    """Output pixels per canvas pixel."""
-    cutoff: float = CUTOFF
-    """Standard deviations at which a Gaussian ends."""
-
-    @property
-    def footprint(self) -> float:
-        """Variance that a pixel's footprint adds to every Gaussian, in output pixels squared."""
-        return FOOTPRINT * max(0.0, 1 - self.zoom**2)
-
-    @property
-    def tiles(self) -> int:
-        """Number of tiles."""
-        return -(-self.height // TILE) * -(-self.width // TILE)
+def tile_count(output: Output) -> int:
+    """Number of tiles that cover an output."""
+    return -(-output.height // TILE) * -(-output.width // TILE)
 
 
 class Projection(NamedTuple):
@@ -59,7 +39,7 @@ class Projection(NamedTuple):
     offsets: Tensor  # [N + 1] int64, first slot of each Gaussian; the last is the number of pairs
 
 
-class Tiles(NamedTuple):
+class GpuTiles(NamedTuple):
     """Projected Gaussians and the pairs they form with the T tiles of the output."""
 
     frames: Tensor  # [N, 8]
@@ -99,9 +79,7 @@ def project(
         channels,
         output.height,
         output.width,
-        output.x0,
-        output.y0,
-        output.zoom,
+        *output.viewport,
         output.footprint,
         output.cutoff,
         LOGARITHMIC=logarithmic,
@@ -125,7 +103,7 @@ def pair_count(projection: Projection, means: Tensor, scales: Tensor, rotations:
     return pairs
 
 
-def sort_into_tiles(projection: Projection, capacity: int, output: Output) -> Tiles:
+def sort_into_tiles(projection: Projection, capacity: int, output: Output) -> GpuTiles:
     """List the pairs of projected Gaussians tile by tile.
 
     Args:
@@ -136,9 +114,9 @@ def sort_into_tiles(projection: Projection, capacity: int, output: Output) -> Ti
     frames, amplitudes, offsets = projection
     gaussians = len(frames)
     # The time of a radix sort grows with the width of its keys.
-    key = torch.int16 if output.tiles < 2**15 else torch.int32
+    key = torch.int16 if tile_count(output) < 2**15 else torch.int32
     # Slots without a pair belong to a tile behind the last.
-    pair_tiles = torch.full((capacity,), output.tiles, dtype=key, device=frames.device)
+    pair_tiles = torch.full((capacity,), tile_count(output), dtype=key, device=frames.device)
     owners = torch.empty(capacity, dtype=torch.int32, device=frames.device)
     triton_binning.emit_pairs[(-(-gaussians // _BINNING["BLOCK"]),)](
         frames,
@@ -153,31 +131,31 @@ def sort_into_tiles(projection: Projection, capacity: int, output: Output) -> Ti
         **_BINNING,
     )
     pair_tiles, order = torch.sort(pair_tiles, stable=True)
-    tiles = torch.arange(output.tiles + 1, dtype=key, device=frames.device)
+    tiles = torch.arange(tile_count(output) + 1, dtype=key, device=frames.device)
     starts = torch.searchsorted(pair_tiles, tiles, out_int32=True)
-    return Tiles(frames, amplitudes, starts, order, owners)
+    return GpuTiles(frames, amplitudes, starts, order, owners)
 
 
-def forward(tiles: Tiles, output: Output) -> Tensor:
+def forward(tiles: GpuTiles, output: Output) -> Tensor:
     """The image [C, H, W] of Gaussians sorted into the tiles of `output`."""
     image = tiles.frames.new_empty((tiles.amplitudes.shape[1], output.height, output.width))
     _launch_on_tiles(triton_tiles.render_tiles, tiles, output, image)
     return image
 
 
-def backward(tiles: Tiles, image_gradient: Tensor, output: Output) -> Tensor:
-    """The sums [capacity, C + 5] of every pair, by slot, for a loss gradient [C, H, W]."""
+def backward(tiles: GpuTiles, image_gradient: Tensor, output: Output) -> Tensor:
+    """The sums [capacity, C + MOMENTS] of every pair, by slot, for a loss gradient [C, H, W]."""
     pair_sums = _empty_sums(tiles)
     _launch_on_tiles(triton_tiles.differentiate_tiles, tiles, output, image_gradient, pair_sums)
     return pair_sums
 
 
-def squared_error(tiles: Tiles, target: Tensor, weights: Tensor, output: Output) -> tuple[Tensor, Tensor]:
+def squared_error(tiles: GpuTiles, target: Tensor, weights: Tensor, output: Output) -> tuple[Tensor, Tensor]:
     """Squared errors [T, 2] by tile against `target` [C, H, W], and the sums of every pair by slot.
 
     The errors are with and without weights [H, W] on pixels; the sums are those of the gradient of half the former.
     """
-    errors = target.new_empty((output.tiles, 2))
+    errors = target.new_empty((tile_count(output), 2))
     pair_sums = _empty_sums(tiles)
     _launch_on_tiles(triton_tiles.fit_tiles, tiles, output, target, weights, errors, pair_sums)
     return errors, pair_sums
@@ -201,7 +179,7 @@ def parameter_gradients(
         d_rotations,
         d_colors,
         *colors.shape,
-        output.zoom,
+        output.viewport.scale,
         output.footprint,
         **GATHER,
     )
@@ -244,23 +222,23 @@ def _contiguous(
     return means.contiguous(), scales.contiguous(), rotations.contiguous(), colors.contiguous()
 
 
-def _sort_exactly(gaussians: tuple[Tensor, Tensor, Tensor, Tensor], output: Output) -> tuple[Projection, Tiles]:
+def _sort_exactly(gaussians: tuple[Tensor, Tensor, Tensor, Tensor], output: Output) -> tuple[Projection, GpuTiles]:
     """Project Gaussians and sort them into tiles with room for just their pairs."""
     check_shapes(*gaussians)
-    check_output(output.height, output.width, Viewport(output.x0, output.y0, output.zoom), output.cutoff)
+    output.check()
     projection = project(*gaussians, output)
     return projection, sort_into_tiles(projection, pair_count(projection, *gaussians), output)
 
 
-def _empty_sums(tiles: Tiles) -> Tensor:
-    return tiles.frames.new_empty((len(tiles.order), tiles.amplitudes.shape[1] + 5))
+def _empty_sums(tiles: GpuTiles) -> Tensor:
+    return tiles.frames.new_empty((len(tiles.order), tiles.amplitudes.shape[1] + MOMENTS))
 
 
-def _launch_on_tiles(kernel, tiles: Tiles, output: Output, *buffers: Tensor) -> None:
+def _launch_on_tiles(kernel, tiles: GpuTiles, output: Output, *buffers: Tensor) -> None:
     """Launch a kernel on every tile, for each group of channels in turn."""
     channels = tiles.amplitudes.shape[1]
     for first in range(0, channels, _GROUP):
-        kernel[(output.tiles,)](
+        kernel[(tile_count(output),)](
             *tiles,
             *buffers,
             channels,

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import gpu, triton_update
-from .adam import CALM_SPREAD, Errors, Gaussians, Penalty, Rates, check_image_gradient, check_weights, penalty_numbers
-from .geometry import MOST_PAIRS
+from .descent import CALM_SPREAD, Errors, Penalty, Rates, check_image_gradient, check_weights, penalty_numbers
+from .gaussians import LOG_SCALE1, LOG_SCALE2, ROTATION, SHAPE, Gaussians, X, Y, from_parameters, to_parameters
+from .geometry import MOST_PAIRS, Output
 
 # Pairs to make room for, per pair at the time: a sort takes time for room that is not used, too.
 _HEADROOM = 1.25
@@ -28,7 +29,7 @@ _capturing = threading.Lock()
 _MOST_PENDING = 128
 
 
-class PendingError:
+class ErrorToCome:
     """A mean squared error before a step; `float()` of it waits for the device."""
 
     def __init__(self, settle: Callable[[], None]) -> None:
@@ -55,7 +56,7 @@ class PendingError:
         self._settle = None
 
 
-_PendingErrors = tuple[PendingError, PendingError]
+_ErrorsToCome = tuple[ErrorToCome, ErrorToCome]
 """With and without weights."""
 
 
@@ -91,18 +92,18 @@ class GpuFrameAdam:
         shape = target.shape[1:]
         self._weights = self._goal.new_ones(shape) if given is None else torch.tensor(given, device=device)
         channels, height, width = target.shape
-        self._output = gpu.Output(height, width, cutoff=float(cutoff))
+        self._output = Output(height, width, cutoff=float(cutoff))
         self._bounds = (math.log(smallest_scale), math.log(largest_scale))
         self._largest_color = float(largest_color)
         self._betas = (beta1, beta2)
-        self._parameters = self._goal.new_empty((0, 5 + channels))  # x, y, two log-scales, rotation, colours
+        self._parameters = self._goal.new_empty((0, SHAPE + channels))
         self._firsts = torch.empty_like(self._parameters)
         self._seconds = torch.empty_like(self._parameters)
         self._biases = self._goal.new_empty((0, 2))
         self._settings = self._goal.new_zeros(8)  # four rates, then the numbers of the penalty
         self._settings_there: tuple[float, ...] | None = None
         self._journal = self._goal.new_zeros(1 + 2 * _MOST_PENDING)
-        self._pending: list[tuple[Rates, Penalty | None, _PendingErrors]] = []
+        self._pending: list[tuple[Rates, Penalty | None, _ErrorsToCome]] = []
         self._patience = 1
         self._start_over()
 
@@ -110,31 +111,10 @@ class GpuFrameAdam:
         return len(self._parameters)
 
     @property
-    def means(self) -> NDArray[np.float32]:
-        """[N, 2] pixels."""
-        return self.gaussians[0]
-
-    @property
-    def scales(self) -> NDArray[np.float32]:
-        """[N, 2] pixels."""
-        return self.gaussians[1]
-
-    @property
-    def rotations(self) -> NDArray[np.float32]:
-        """[N] radians."""
-        return self.gaussians[2]
-
-    @property
-    def colors(self) -> NDArray[np.float32]:
-        """[N, C]."""
-        return self.gaussians[3]
-
-    @property
     def gaussians(self) -> Gaussians:
-        """Means, scales, rotations and colors, as above, copied from the device at once."""
+        """As they are, copied from the device at once."""
         self.settle()
-        table = self._parameters.cpu().numpy()
-        return table[:, :2], np.exp(table[:, 2:4]), table[:, 4], table[:, 5:]
+        return from_parameters(self._parameters.cpu().numpy())
 
     def append(
         self,
@@ -145,12 +125,7 @@ class GpuFrameAdam:
     ) -> None:
         """Add M Gaussians: means [M, 2], scales [M, 2], rotations [M], colors [M, C]; Adam starts afresh for them."""
         self.settle()
-        bounded_colors = np.clip(colors, -self._largest_color, self._largest_color)
-        rows = np.concatenate(
-            [means, np.clip(np.log(scales), *self._bounds), rotations[:, None], bounded_colors],
-            axis=1,
-            dtype=np.float32,
-        )
+        rows = to_parameters(Gaussians(means, scales, rotations, colors), self._bounds, self._largest_color)
         added = torch.from_numpy(rows).to(self._parameters.device)
         self._parameters = torch.cat([self._parameters, added])
         self._firsts = torch.cat([self._firsts, torch.zeros_like(added)])
@@ -184,7 +159,7 @@ class GpuFrameAdam:
         """
         if len(self._pending) >= self._patience:
             self.settle()
-        errors = PendingError(self.settle), PendingError(self.settle)
+        errors = ErrorToCome(self.settle), ErrorToCome(self.settle)
         self._enqueue(rates, penalty, errors)
         return Errors(*errors)
 
@@ -244,7 +219,7 @@ class GpuFrameAdam:
         # Room that has lasted for some steps is trusted for as many more, so few are lost when it does not.
         self._patience = 1
 
-    def _enqueue(self, rates: Rates, penalty: Penalty | None, errors: _PendingErrors) -> None:
+    def _enqueue(self, rates: Rates, penalty: Penalty | None, errors: _ErrorsToCome) -> None:
         """Start a step; its errors go into the journal behind those pending."""
         with torch.cuda.device_of(self._goal):
             if self._capacity is None:
@@ -312,4 +287,4 @@ class GpuFrameAdam:
     def _split(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Views of the parameters: means, log-scales, rotations, colours."""
         table = self._parameters
-        return table[:, :2], table[:, 2:4], table[:, 4], table[:, 5:]
+        return table[:, X : Y + 1], table[:, LOG_SCALE1 : LOG_SCALE2 + 1], table[:, ROTATION], table[:, SHAPE:]

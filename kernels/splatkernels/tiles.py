@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import MOST_PAIRS
+from .geometry import MOST_PAIRS, Output
 from .jit import kernel
 from .simd import LANES
 from .threads import run
@@ -22,7 +22,7 @@ TILE_ROWS = 32
 FRAME = 10
 
 
-class Tiles(NamedTuple):
+class CpuTiles(NamedTuple):
     """N Gaussians, projected to output pixels, and the P pairs they form with the T tiles of the output."""
 
     frames: NDArray[np.float64]  # [N, FRAME] what the kernels need of each Gaussian (see _project)
@@ -156,34 +156,26 @@ def _sort(offsets, tiles, starts, slots, owners):
 
 
 def sort_into_tiles(
-    means: NDArray[np.float32],
-    scales: NDArray[np.float32],
-    rotations: NDArray[np.float32],
-    height: int,
-    width: int,
-    x0: float,
-    y0: float,
-    zoom: float,
-    cutoff: float,
-) -> Tiles:
-    """Project Gaussians and list the tiles of a `height` x `width` output that each one meets.
+    means: NDArray[np.float32], scales: NDArray[np.float32], rotations: NDArray[np.float32], output: Output
+) -> CpuTiles:
+    """Project Gaussians and list the tiles of an output that each one meets.
 
     Args:
         means: [N, 2] canvas pixels.
         scales: [N, 2] output pixels, > 0.
         rotations: [N] radians.
-        height, width: output size in pixels.
-        x0, y0, zoom: canvas position of the output's corner, output pixels per canvas pixel.
-        cutoff: standard deviations at which a Gaussian ends.
+        output: the image to render.
 
     Raises:
         ValueError: there are more pairs than 32 bits can number.
     """
     gaussians = len(means)
+    height, width, cutoff = output.height, output.width, float(output.cutoff)
+    view = tuple(map(float, output.viewport))
     frames = np.empty((gaussians, FRAME))
     counts = np.empty(gaussians, np.int64)
     parts = gaussians // 256
-    run(_project_and_count, parts, means, scales, rotations, x0, y0, zoom, cutoff, height, width, frames, counts)
+    run(_project_and_count, parts, means, scales, rotations, *view, cutoff, height, width, frames, counts)
     offsets = np.zeros(gaussians + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     pairs = int(offsets[-1])
@@ -196,7 +188,7 @@ def sort_into_tiles(
     slots = np.empty(pairs, np.int32)
     owners = np.empty(pairs, np.int32)
     _sort(offsets, tiles, starts, slots, owners)
-    return Tiles(frames, offsets, rows, starts, slots, owners)
+    return CpuTiles(frames, offsets, rows, starts, slots, owners)
 
 
 @kernel

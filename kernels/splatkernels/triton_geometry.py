@@ -1,4 +1,4 @@
-"""What the kernels for CUDA GPUs have in common: frames, the footprint of a pixel, and rotations.
+"""What the kernels for CUDA GPUs have in common: frames, the layout of tables, the footprint of a pixel, and rotations.
 
 Frames [N, 8] hold a Gaussian's mean in output pixels, its whitening matrix by rows and the reach of its cutoff ellipse
 along x and y. The whitening matrix takes an offset (dx, dy) from the mean to (u, v) in `UNIT` standard deviations along
@@ -10,12 +10,23 @@ import math
 import triton
 import triton.language as tl
 
+from . import gaussians
+
 UNIT: tl.constexpr = tl.constexpr(math.sqrt(2 / math.log2(math.e)))
 # Narrower Gaussians are zero at every pixel centre they do not hit exactly, wider ones constant across any output.
 _NARROWEST: tl.constexpr = tl.constexpr(1e-6)
 _WIDEST: tl.constexpr = tl.constexpr(1e9)
 _QUARTER: tl.constexpr = tl.constexpr(math.pi / 2)
 _QUARTERS_PER_RADIAN: tl.constexpr = tl.constexpr(2 / math.pi)
+
+# The layout of tables, as kernels can see it.
+X: tl.constexpr = tl.constexpr(gaussians.X)
+Y: tl.constexpr = tl.constexpr(gaussians.Y)
+LOG_SCALE1: tl.constexpr = tl.constexpr(gaussians.LOG_SCALE1)
+LOG_SCALE2: tl.constexpr = tl.constexpr(gaussians.LOG_SCALE2)
+ROTATION: tl.constexpr = tl.constexpr(gaussians.ROTATION)
+SHAPE: tl.constexpr = tl.constexpr(gaussians.SHAPE)
+MOMENTS: tl.constexpr = tl.constexpr(gaussians.MOMENTS)
 
 # Sizes change as Gaussians come and go; a kernel compiled anew for every divisor of them would cost seconds.
 SIZES = ["gaussians", "channels", "channel", "capacity", "height", "width", "tiles"]

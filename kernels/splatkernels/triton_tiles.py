@@ -8,7 +8,7 @@ there are no atomics, the result does not depend on scheduling, and no buffer ne
 import triton
 import triton.language as tl
 
-from .triton_geometry import SIZES, UNIT
+from .triton_geometry import MOMENTS, SIZES, UNIT
 
 
 @triton.jit
@@ -119,7 +119,7 @@ def _differentiate_tile(
         next_slot, following = _owner(order, owners, k + 1, end)
         u, v, weight = _weigh(frames, i, x, y)
         color = _color(amplitudes, i, channels, channel, CHANNELS)
-        sums = pair_sums + slot * (channels + 5)
+        sums = pair_sums + slot * (channels + MOMENTS)
         t = gradient[0] * color[0]
         for c in tl.static_range(1, CHANNELS):
             t += gradient[c] * color[c]
@@ -128,8 +128,9 @@ def _differentiate_tile(
         t *= weight
         tu = t * u
         tv = t * v
+        # In the order of `gaussians.U` to `VV`.
         moments = (tl.sum(tu), tl.sum(tv), tl.sum(tu * u), tl.sum(tu * v), tl.sum(tv * v))
-        for m in tl.static_range(5):
+        for m in tl.static_range(MOMENTS):
             # Back to standard deviations.
             moment = moments[m] * UNIT if m < 2 else moments[m] * (UNIT * UNIT)
             at = sums + channels + m
@@ -169,7 +170,7 @@ def differentiate_tiles(
     order,
     owners,
     image_gradient,  # [C, H, W]
-    pair_sums,  # [P, C + 5]
+    pair_sums,  # [P, C + MOMENTS]
     channels,
     channel,
     height,
@@ -199,7 +200,7 @@ def fit_tiles(
     target,  # [C, H, W]
     weights,  # [H, W]
     errors,  # [T, 2] squared error per tile, with and without weights
-    pair_sums,  # [P, C + 5]
+    pair_sums,  # [P, C + MOMENTS]
     channels,
     channel,
     height,

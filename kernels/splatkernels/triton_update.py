@@ -6,7 +6,7 @@ The pairs of a Gaussian have consecutive slots, whose sums are added in that ord
 import triton
 import triton.language as tl
 
-from .triton_geometry import SIZES, turn, widen
+from .triton_geometry import LOG_SCALE1, LOG_SCALE2, MOMENTS, ROTATION, SHAPE, SIZES, X, Y, turn, widen
 
 
 @triton.jit
@@ -31,7 +31,7 @@ def _add_slots(pair_sums, offsets, i, present, columns, column, COLUMNS: tl.cons
 
 @triton.jit(do_not_specialize=SIZES)
 def parameter_gradients(
-    pair_sums,  # [P, C + 5]
+    pair_sums,  # [P, C + MOMENTS]
     offsets,  # [N + 1]
     scales,  # [N, 2] canvas pixels
     rotations,  # [N]
@@ -58,7 +58,7 @@ def parameter_gradients(
 
     d_log_gain = tl.zeros([BLOCK], tl.float32)
     for channel in range(0, channels, 4):
-        sums = _add_slots(pair_sums, offsets, i, present, channels + 5, channel, 4, SLOTS)
+        sums = _add_slots(pair_sums, offsets, i, present, channels + MOMENTS, channel, 4, SLOTS)
         for c in tl.static_range(4):
             mask = present & (channel + c < channels)
             at = i * channels + channel + c
@@ -66,7 +66,7 @@ def parameter_gradients(
             d_log_gain += tl.where(mask, gradient, 0.0) * tl.load(colors + at, mask=mask, other=0.0)
             tl.store(d_colors + at, gradient, mask=mask)
 
-    u, v, uu, uv, vv = _add_slots(pair_sums, offsets, i, present, channels + 5, channels, 5, SLOTS)
+    u, v, uu, uv, vv = _add_slots(pair_sums, offsets, i, present, channels + MOMENTS, channels, MOMENTS, SLOTS)
     cos, sin = turn(tl.load(rotations + i, mask=present, other=0.0))
     along = zoom * u / widened1
     across = zoom * v / widened2
@@ -93,11 +93,11 @@ def _direction(gradient, firsts, seconds, at, mask, decay1, decay2, bias1, bias2
 
 @triton.jit(do_not_specialize=SIZES)
 def descend(
-    pair_sums,  # [capacity, C + 5]
+    pair_sums,  # [capacity, C + MOMENTS]
     offsets,  # [N + 1]
-    parameters,  # [N, 5 + C] x, y, two log-scales, rotation, colours
-    firsts,  # [N, 5 + C] running means of the gradient
-    seconds,  # [N, 5 + C] running means of its square
+    parameters,  # [N, SHAPE + C]
+    firsts,  # [N, SHAPE + C] running means of the gradient
+    seconds,  # [N, SHAPE + C] running means of its square
     biases,  # [N, 2] shares of the running means that are not their initial zeros
     settings,  # [8] rates of means, scales, rotations and colours, then `adam.penalty_numbers`
     gaussians,
@@ -121,47 +121,52 @@ def descend(
     tl.store(biases + i * 2, bias1, mask=present)
     tl.store(biases + i * 2 + 1, bias2, mask=present)
 
-    row = i * (channels + 5)
-    x = tl.load(parameters + row, mask=present, other=0.0)
-    y = tl.load(parameters + row + 1, mask=present, other=0.0)
-    log1 = tl.load(parameters + row + 2, mask=present, other=0.0)
-    log2 = tl.load(parameters + row + 3, mask=present, other=0.0)
-    rotation = tl.load(parameters + row + 4, mask=present, other=0.0)
+    row = i * (channels + SHAPE)
+    x = tl.load(parameters + row + X, mask=present, other=0.0)
+    y = tl.load(parameters + row + Y, mask=present, other=0.0)
+    log1 = tl.load(parameters + row + LOG_SCALE1, mask=present, other=0.0)
+    log2 = tl.load(parameters + row + LOG_SCALE2, mask=present, other=0.0)
+    rotation = tl.load(parameters + row + ROTATION, mask=present, other=0.0)
 
-    u, v, uu, uv, vv = _add_slots(pair_sums, offsets, i, present, channels + 5, channels, 5, SLOTS)
+    u, v, uu, uv, vv = _add_slots(pair_sums, offsets, i, present, channels + MOMENTS, channels, MOMENTS, SLOTS)
     stretch = tl.exp(log1 - log2)
     spread = stretch - 1 / stretch
     square = tl.zeros([BLOCK], tl.float32) + 1e-12
     for channel in range(0, channels):
-        color = tl.load(parameters + row + 5 + channel, mask=present, other=0.0)
+        color = tl.load(parameters + row + SHAPE + channel, mask=present, other=0.0)
         square += color * color
     energy = square * 3.14159265 * tl.exp(log1 + log2) * tl.load(settings + 5)
     price = tl.load(settings + 4) * energy / (1 + energy)
     both = tl.load(settings + 6) * price
     sharp = energy * spread
     apart = tl.load(settings + 7) * price * sharp * (stretch + 1 / stretch) / (1 + sharp * spread)
+    # In the order of `gaussians.X` to `ROTATION`; along the principal axes, where x and y will be moved.
     gradient = (u, v, uu + both + apart, vv + both - apart, uv * spread)
     moves = ()
-    for k in tl.static_range(5):
-        rate = tl.load(settings + (0 if k < 2 else (1 if k < 4 else 2)))
+    for k in tl.static_range(SHAPE):
+        rate = tl.load(settings + (0 if k < LOG_SCALE1 else (1 if k < ROTATION else 2)))
         move = rate * _direction(gradient[k], firsts, seconds, row + k, present, decay1, decay2, bias1, bias2)
         moves = moves + (move,)
     cos, sin = turn(rotation)
-    along = moves[0] * tl.exp(log1)
-    across = moves[1] * tl.exp(log2)
-    tl.store(parameters + row, (x - (cos * along - sin * across)).to(tl.float32), mask=present)
-    tl.store(parameters + row + 1, (y - (sin * along + cos * across)).to(tl.float32), mask=present)
-    tl.store(parameters + row + 2, tl.minimum(tl.maximum(log1 - moves[2], lowest), highest), mask=present)
-    tl.store(parameters + row + 3, tl.minimum(tl.maximum(log2 - moves[3], lowest), highest), mask=present)
+    along = moves[X] * tl.exp(log1)
+    across = moves[Y] * tl.exp(log2)
+    tl.store(parameters + row + X, (x - (cos * along - sin * across)).to(tl.float32), mask=present)
+    tl.store(parameters + row + Y, (y - (sin * along + cos * across)).to(tl.float32), mask=present)
+    tl.store(
+        parameters + row + LOG_SCALE1, tl.minimum(tl.maximum(log1 - moves[LOG_SCALE1], lowest), highest), mask=present
+    )
+    tl.store(
+        parameters + row + LOG_SCALE2, tl.minimum(tl.maximum(log2 - moves[LOG_SCALE2], lowest), highest), mask=present
+    )
     calm = tl.maximum(tl.abs(spread) / calm_spread, 1.0)
-    tl.store(parameters + row + 4, rotation - moves[4] / calm, mask=present)
+    tl.store(parameters + row + ROTATION, rotation - moves[ROTATION] / calm, mask=present)
 
     color_rate = tl.load(settings + 3)
     for channel in range(0, channels, 4):
-        sums = _add_slots(pair_sums, offsets, i, present, channels + 5, channel, 4, SLOTS)
+        sums = _add_slots(pair_sums, offsets, i, present, channels + MOMENTS, channel, 4, SLOTS)
         for c in tl.static_range(4):
             mask = present & (channel + c < channels)
-            at = row + 5 + channel + c
+            at = row + SHAPE + channel + c
             color = tl.load(parameters + at, mask=mask, other=0.0)
             slope = sums[c] + price * color / square
             move = color_rate * _direction(slope, firsts, seconds, at, mask, decay1, decay2, bias1, bias2)

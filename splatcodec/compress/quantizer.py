@@ -7,10 +7,12 @@ In the end, single integers of colours and means change wherever the gradient sa
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from splatkernels.gaussians import Gaussians
 
 from ..splats import Splats
 from . import adaptive, lattice, positions
@@ -20,9 +22,6 @@ from .lattice import Symbols
 from .neighbors import Surroundings
 from .rates import ColorRates
 from .refiner import Refiner
-
-if TYPE_CHECKING:
-    from splatkernels.adam import Gaussians
 
 _FLIP_ROUNDS = 30
 # Of the flips that would help alone, so many happen at once: neighbours would undo the same error twice.
@@ -48,29 +47,27 @@ def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
     tree = positions.Tree(splats.width, splats.height)
     gaussians, symbols = _round_shapes(splats, d, refiner)
 
-    points = tree.clip(gaussians[0])
+    points = tree.clip(gaussians.means)
     order = np.argsort(tree.paths(points), kind="stable")
-    points = points[order]
-    _, scales, rotations, colors = (part[order] for part in gaussians)
-    symbols = symbols.take(order)
+    points, gaussians, symbols = points[order], gaussians.take(order), symbols.take(order)
     cells = tree.cells(tree.paths(points))
     counts = lattice.mean_counts(symbols, cells.sides)
     places = lattice.places(points, cells, counts)
     means = lattice.mean_values(places, cells, counts).astype(np.float32)
-    colors = refiner.refine((means, scales, rotations, colors), "colors")[3]
+    gaussians = refiner.refine(gaussians._replace(means=means), "colors")
 
     classes = symbols.classes
     surroundings = Surroundings(cells)
-    steps = lattice.color_steps(scales, d)
-    curvatures = refiner.curvatures((means, scales, rotations, colors))
-    rounded = _round_colors(lattice.to_basis(colors) / steps, curvatures, classes, surroundings)
+    steps = lattice.color_steps(gaussians.scales, d)
+    curvatures = refiner.curvatures(gaussians)
+    rounded = _round_colors(lattice.to_basis(gaussians.colors) / steps, curvatures, classes, surroundings)
 
     def differentiate(colors: Integers, places: Integers) -> tuple[NDArray[np.floating], NDArray[np.floating]] | None:
         means = lattice.mean_values(places, cells, counts).astype(np.float32)
         values = lattice.from_basis(colors * steps).astype(np.float32)
         if not refiner.in_time:
             return None
-        gradients = refiner.gradients((means, scales, rotations, values))
+        gradients = refiner.gradients(gaussians._replace(means=means, colors=values))
         sides = np.exp2(cells.sides) / counts
         return lattice.to_basis(gradients.colors) * steps / d**2, gradients.means * sides / d**2
 
@@ -80,12 +77,12 @@ def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
     return Quantized(step, replace(symbols, colors=rounded), lattice.mean_values(places, cells, counts), canvas)
 
 
-def _round_shapes(splats: Splats, d: float, refiner: Refiner) -> tuple["Gaussians", Symbols]:
+def _round_shapes(splats: Splats, d: float, refiner: Refiner) -> tuple[Gaussians, Symbols]:
     """Gaussians of rounded scales and rotations, and what these are; colours are left at 0 in the symbols."""
     turned = np.where(splats.scales[:, 0] < splats.scales[:, 1], np.float32(np.pi / 2), np.float32(0))
     scales = -np.sort(-splats.scales, axis=1)
     means = positions.Tree(splats.width, splats.height).clip(splats.means).astype(np.float32)
-    gaussians = means, scales, splats.rotations + turned, splats.colors
+    gaussians = Gaussians(means, scales, splats.rotations + turned, splats.colors)
     # The amplitudes, and so the steps, are known better once the Gaussians have been refined.
     for free in (("means", "rotations", "colors"), ()):
         gaussians, classes = _classify(gaussians, d)
@@ -98,32 +95,26 @@ def _round_shapes(splats: Splats, d: float, refiner: Refiner) -> tuple["Gaussian
     return gaussians, Symbols(classes, colors, scale_symbols, rotation_symbols)
 
 
-def _classify(gaussians: "Gaussians", d: float) -> tuple["Gaussians", Integers]:
+def _classify(gaussians: Gaussians, d: float) -> tuple[Gaussians, Integers]:
     """Amplitude classes, of the Gaussians whose colours do not round to nothing."""
-    _, scales, _, colors = gaussians
-    rounded = np.rint(lattice.to_basis(colors) / lattice.color_steps(scales, d)).astype(np.int64)
-    classes = lattice.classes_of(rounded)
-    kept = rounded.any(axis=1)
-    means, scales, rotations, colors = (part[kept] for part in gaussians)
-    return (means, scales, rotations, colors), classes[kept]
+    steps = lattice.color_steps(gaussians.scales, d)
+    rounded = np.rint(lattice.to_basis(gaussians.colors) / steps).astype(np.int64)
+    kept = (rounded != 0).any(axis=1)
+    return gaussians.take(kept), lattice.classes_of(rounded[kept])
 
 
-def _round_scales(gaussians: "Gaussians", classes: Integers) -> tuple["Gaussians", Integers]:
-    means, scales, rotations, colors = gaussians
+def _round_scales(gaussians: Gaussians, classes: Integers) -> tuple[Gaussians, Integers]:
     octaves = lattice.scale_steps()[classes][:, None] / lattice.OCTAVE
-    symbols = np.rint(np.log2(scales / lattice.SMALLEST_SCALE) / octaves).astype(np.int64)
+    symbols = np.rint(np.log2(gaussians.scales / lattice.SMALLEST_SCALE) / octaves).astype(np.int64)
     symbols = np.clip(symbols, 0, lattice.largest_scales(classes)[:, None])
     values = lattice.scale_values(lattice.scale_units(symbols, classes)).astype(np.float32)
-    return (means, values, rotations, colors), symbols
+    return gaussians._replace(scales=values), symbols
 
 
-def _round_rotations(
-    gaussians: "Gaussians", scale_symbols: Integers, classes: Integers
-) -> tuple["Gaussians", Integers]:
-    means, scales, rotations, colors = gaussians
+def _round_rotations(gaussians: Gaussians, scale_symbols: Integers, classes: Integers) -> tuple[Gaussians, Integers]:
     counts = lattice.rotation_counts(lattice.scale_units(scale_symbols, classes), classes)
-    symbols = np.rint(rotations / np.pi * counts).astype(np.int64) % counts
-    return (means, scales, (symbols * np.pi / counts).astype(np.float32), colors), symbols
+    symbols = np.rint(gaussians.rotations / np.pi * counts).astype(np.int64) % counts
+    return gaussians._replace(rotations=(symbols * np.pi / counts).astype(np.float32)), symbols
 
 
 def _round_colors(

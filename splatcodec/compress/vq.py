@@ -66,28 +66,27 @@ def quantize(splats: Splats, refiner: Refiner) -> Coded:
     for round_ in range(_ROUNDS):
         if round_:
             gaussians = refiner.refine(gaussians, "means", "scales", "rotations", "colors")
-        logs = _to_log(gaussians[1], gaussians[2])
+        logs = _to_log(gaussians.scales, gaussians.rotations)
         shape_indices = _nearest(logs, shapes)
         shapes = _centers(logs, np.ones(count), shape_indices, shapes)
-        means, _, _, colors = gaussians
-        gaussians = refiner.refine((means, *_from_log(shapes[shape_indices]), colors), "means", "colors")
+        scales, rotations = _from_log(shapes[shape_indices])
+        gaussians = refiner.refine(gaussians._replace(scales=scales, rotations=rotations), "means", "colors")
 
-    order, chunks = encode_means(gaussians[0], splats.width, splats.height)
+    order, chunks = encode_means(gaussians.means, splats.width, splats.height)
     header = Header("vq", channels, splats.width, splats.height, count)
     means = decode_means(header, chunks[0], chunks[1], "")
-    geometry = means, *_from_log(shapes[shape_indices[order]])
-    colors = refiner.refine((*geometry, gaussians[3][order]), "colors")[3]
+    gaussians = refiner.refine(gaussians.take(order)._replace(means=means), "colors")
 
-    energies = geometry[1].prod(axis=1, dtype=np.float64)
+    energies = gaussians.scales.prod(axis=1, dtype=np.float64)
     size = _size(count, _GAUSSIANS_PER_COLOR, _MOST_COLORS)
     books: list[NDArray[np.float32]] = []
     indices: list[Integers] = []
     for round_ in range(_ROUNDS):
         if round_:
-            colors = refiner.refine((*geometry, _sum(books, indices)), "colors")[3]
+            gaussians = refiner.refine(gaussians._replace(colors=_sum(books, indices)), "colors")
         for stage in range(_COLOR_STAGES):
             others = [k for k in range(len(books)) if k != stage]
-            rest = colors - sum(books[k][indices[k]] for k in others)
+            rest = gaussians.colors - sum(books[k][indices[k]] for k in others)
             if round_ == 0:
                 books.append(_cluster(rest, size, energies))
                 indices.append(np.zeros(count, np.int64))

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatkernels import CUTOFF
-from splatkernels.adam import FrameAdam, Penalty, Rates
+from splatkernels.adam import FrameAdam
+from splatkernels.descent import Optimizer, Penalty, Rates
 
 from ..splats import Splats
 from . import rate
@@ -20,11 +21,7 @@ from .pruning import all_but_least, sample, survivors
 from .schedule import Schedule
 
 if TYPE_CHECKING:
-    from splatkernels.gpu_adam import GpuFrameAdam
-
     from .objective import Objective
-
-    Optimizer = FrameAdam | GpuFrameAdam
 
 _log = logging.getLogger(__name__)
 _SMALLEST_SCALE = 0.35
@@ -122,8 +119,7 @@ def grow(
         optimizer.append(*start.gaussians)
 
     def take() -> Splats:
-        means, scales, rotations, colors = (part.copy() for part in optimizer.gaussians)
-        return Splats(means, scales, rotations, colors, height, width)
+        return Splats(*optimizer.gaussians.copy(), height=height, width=width)
 
     progress, steps, stage = 0.0, float(schedule.steps), -1
     first = len(optimizer)
@@ -164,9 +160,9 @@ def asks_to_stop(answer: object) -> bool:
     return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
-def make_optimizer(target: NDArray[np.float32], device: str, weights: NDArray[np.float32] | None = None) -> "Optimizer":
+def make_optimizer(target: NDArray[np.float32], device: str, weights: NDArray[np.float32] | None = None) -> Optimizer:
     """No Gaussians yet, to descend on "cpu" or "cuda" towards a picture [C, H, W] whose pixels count as in [H, W]."""
-    kind: type[Optimizer] = FrameAdam
+    kind: Callable[..., Optimizer] = FrameAdam
     if device == "cuda":
         from splatkernels.gpu_adam import GpuFrameAdam
 
@@ -184,7 +180,7 @@ def make_optimizer(target: NDArray[np.float32], device: str, weights: NDArray[np
 
 
 def descend(
-    optimizer: "Optimizer", objective: "Objective | None", rates: Rates, penalty: Penalty | None
+    optimizer: Optimizer, objective: "Objective | None", rates: Rates, penalty: Penalty | None
 ) -> tuple[SupportsFloat, SupportsFloat]:
     """Move every Gaussian once; returns the loss and the mean squared error before.
 
@@ -203,7 +199,7 @@ def descend(
 
 
 def _change(
-    optimizer: "Optimizer",
+    optimizer: Optimizer,
     wanted: int,
     relocated: float,
     emphasis: NDArray[np.float32] | None,
@@ -227,24 +223,25 @@ def squared_error(
 
 
 def _prune(
-    optimizer: "Optimizer",
+    optimizer: Optimizer,
     emphasis: NDArray[np.float32] | None,
     keep: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
 ) -> None:
     """Remove the Gaussians that are not worth it, as in `survivors`."""
     height, width = optimizer.target.shape[1:]
-    optimizer.keep(survivors(*optimizer.gaussians, height, width, emphasis, keep))
+    optimizer.keep(survivors(optimizer.gaussians, height, width, emphasis, keep))
 
 
-def _drop_invisible(optimizer: "Optimizer") -> None:
+def _drop_invisible(optimizer: Optimizer) -> None:
     """Remove Gaussians that end before they reach the picture."""
     height, width = optimizer.target.shape[1:]
-    reach = CUTOFF * optimizer.scales.max(axis=1, keepdims=True)
-    outside = (optimizer.means + reach < 0) | (optimizer.means - reach > (width, height))
+    gaussians = optimizer.gaussians
+    reach = CUTOFF * gaussians.scales.max(axis=1, keepdims=True)
+    outside = (gaussians.means + reach < 0) | (gaussians.means - reach > (width, height))
     optimizer.keep(~outside.any(axis=1))
 
 
-def _place(optimizer: "Optimizer", count: int, emphasis: NDArray[np.float32] | None, rng: np.random.Generator) -> None:
+def _place(optimizer: Optimizer, count: int, emphasis: NDArray[np.float32] | None, rng: np.random.Generator) -> None:
     """Add up to `count` Gaussians where they remove most of the residual.
 
     With weights w, a Gaussian removes most of the residual times sqrt(w), at a colour that is larger by as much. All

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from splatkernels.adam import Rates
+from splatkernels.descent import Rates
 
 from .growth import make_optimizer
 from .schedule import EFFORTS, Schedule

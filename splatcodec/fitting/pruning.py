@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from splatkernels.arrays import render_backward
-from splatkernels.geometry import covariances
+from splatkernels.gaussians import Gaussians
+from splatkernels.geometry import Output, covariances
 from splatkernels.jit import kernel
 from splatkernels.threads import run
 from splatkernels.tiles import sort_into_tiles, tile_at
@@ -32,10 +33,7 @@ _DAMPING = 1e-3
 
 
 def removal_costs(
-    means: NDArray[np.float32],
-    scales: NDArray[np.float32],
-    rotations: NDArray[np.float32],
-    colors: NDArray[np.float32],
+    gaussians: Gaussians,
     height: int,
     width: int,
     weights: NDArray[np.float32] | None = None,
@@ -46,24 +44,18 @@ def removal_costs(
     lies on the canvas.
 
     Args:
-        means: [N, 2] pixels.
-        scales: [N, 2] pixels, > 0.
-        rotations: [N] radians.
-        colors: [N, C] amplitudes.
+        gaussians: N of them.
         height, width: canvas in pixels.
         weights: [height, width], how much each pixel counts.
 
     Returns:
         Costs [N], summed over pixels and channels.
     """
-    return _costs(means, scales, rotations, colors, height, width, weights)[0]
+    return _costs(gaussians, height, width, weights)[0]
 
 
 def survivors(
-    means: NDArray[np.float32],
-    scales: NDArray[np.float32],
-    rotations: NDArray[np.float32],
-    colors: NDArray[np.float32],
+    gaussians: Gaussians,
     height: int,
     width: int,
     weights: NDArray[np.float32] | None,
@@ -73,9 +65,9 @@ def survivors(
 
     The one that the picture would miss most is kept in any case. All else is as in `removal_costs`.
     """
-    left = np.arange(len(means))
+    left = np.arange(gaussians.n_gaussians)
     while len(left) > 1:
-        costs, neighbors = _costs(means[left], scales[left], rotations[left], colors[left], height, width, weights)
+        costs, neighbors = _costs(gaussians.take(left), height, width, weights)
         out = ~keep(costs)
         out[np.argmax(costs)] = False
         if not out.any():
@@ -89,22 +81,20 @@ def survivors(
         waits = np.zeros(len(out), bool)
         waits[np.where(first, other, one)] = True
         left = left[~out | waits]
-    kept = np.zeros(len(means), bool)
+    kept = np.zeros(gaussians.n_gaussians, bool)
     kept[left] = True
     return kept
 
 
 def _costs(
-    means: NDArray[np.float32],
-    scales: NDArray[np.float32],
-    rotations: NDArray[np.float32],
-    colors: NDArray[np.float32],
+    gaussians: Gaussians,
     height: int,
     width: int,
     weights: NDArray[np.float32] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The `removal_costs` [N], and neighbours [N, K] that may stand in for each Gaussian; -1 where there are fewer."""
-    tiles = sort_into_tiles(means, scales, rotations, height, width, 0.0, 0.0, 1.0, _REACH)
+    means, scales, rotations, colors = gaussians
+    tiles = sort_into_tiles(means, scales, rotations, Output(height, width, cutoff=_REACH))
     xx, xy, yy = covariances(scales, rotations)
     shapes = np.stack([xx, xy, yy, scales.prod(axis=1, dtype=np.float64)], axis=1)
     grams = np.zeros((len(means), 1 + _NEIGHBORS, 1 + _NEIGHBORS))
@@ -119,21 +109,17 @@ def _costs(
     inside = ndtr(((width, height) - means) / deviations) - ndtr(-means / deviations)
     costs = energies * inside.prod(axis=1) / np.linalg.inv(grams)[:, 0, 0]
     if weights is not None:
-        costs *= weights_at(weights, means, scales, rotations)
+        costs *= weights_at(weights, gaussians)
     return costs, neighbors
 
 
-def weights_at(
-    weights: NDArray[np.floating],
-    means: NDArray[np.float32],
-    scales: NDArray[np.float32],
-    rotations: NDArray[np.float32],
-) -> NDArray[np.floating]:
+def weights_at(weights: NDArray[np.floating], gaussians: Gaussians) -> NDArray[np.floating]:
     """Means [N] of weights of pixels [height, width] under N squared Gaussians, as far as these lie on the canvas."""
     planes = np.stack([weights, np.ones_like(weights)]).astype(np.float32)
     # The derivative by a colour is the sum over pixels under a Gaussian; a squared one is narrower.
-    narrow = (scales * np.float32(np.sqrt(0.5))).astype(np.float32)
-    sums = render_backward(means, narrow, rotations, np.zeros((len(means), 2), np.float32), planes).colors
+    narrow = gaussians.scales * np.float32(np.sqrt(0.5))
+    zeros = np.zeros((gaussians.n_gaussians, 2), np.float32)
+    sums = render_backward(gaussians.means, narrow, gaussians.rotations, zeros, planes).colors
     return sums[:, 0] / np.maximum(sums[:, 1], 1e-12)
 
 

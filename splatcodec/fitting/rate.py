@@ -7,7 +7,7 @@ the squared error, a sum over samples, that rounding is going to cost each attri
 
 import math
 
-from splatkernels.adam import Penalty
+from splatkernels.descent import Penalty
 
 # Squared error in units of D^2 that a Gaussian must be worth.
 _PRICE = 2.66

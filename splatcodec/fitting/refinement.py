@@ -2,13 +2,15 @@
 
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splatkernels import Gradients, render, render_backward
-from splatkernels.adam import Gaussians, Penalty, Rates
+from splatkernels.descent import Penalty, Rates
+from splatkernels.gaussians import Gaussians
 
 from .growth import FIT_CUTOFF, descend, make_optimizer
 from .pace import Deadline
@@ -65,12 +67,12 @@ class PictureRefiner:
 
     def refine(self, gaussians: Gaussians, *free: str) -> Gaussians:
         """Gaussians whose attributes in `free` reduce the loss, and whose others are the same."""
-        if not len(gaussians[0]):
+        if not gaussians.n_gaussians:
             return gaussians
         weights = None if self._objective is None else self._objective.weights
         optimizer = make_optimizer(self._target, self._device, weights)
-        optimizer.append(*self._reduced(gaussians))
-        rates = Rates(**{name: getattr(_RATES, name) if name in free else 0.0 for name in Rates.__annotations__})
+        optimizer.append(*gaussians.magnified(1 / self._reduction))
+        rates = replace(_RATES, **{name: 0.0 for name in Gaussians._fields if name not in free})
         began, seconds = time.perf_counter(), None
         if self._deadline is not None:
             seconds = min(self._seconds, self._deadline.left - self._reserve)
@@ -86,13 +88,8 @@ class PictureRefiner:
             if seconds is not None:
                 # A GPU may be far behind.
                 float(error)
-        means, scales, rotations, colors = optimizer.gaussians
-        found = means * self._reduction, scales * self._reduction, rotations, colors
-        means, scales, rotations, colors = (
-            refined.copy() if name in free else given
-            for name, given, refined in zip(Rates.__annotations__, gaussians, found, strict=True)
-        )
-        return means, scales, rotations, colors
+        found = optimizer.gaussians.magnified(self._reduction)
+        return gaussians._replace(**{name: getattr(found, name).copy() for name in free})
 
     def loss(self, gaussians: Gaussians) -> float:
         """Mean over samples, in the units of the squared error."""
@@ -105,7 +102,9 @@ class PictureRefiner:
         """Gradients of the loss, a sum over samples in the units of the squared error, by all attributes."""
         image = self._render(gaussians)
         gradient = 2 * (image - self._target) if self._objective is None else self._objective.evaluate(image).gradient
-        means, scales, rotations, colors = render_backward(*self._reduced(gaussians), gradient, cutoff=FIT_CUTOFF)
+        means, scales, rotations, colors = render_backward(
+            *gaussians.magnified(1 / self._reduction), gradient, cutoff=FIT_CUTOFF
+        )
         # Each sample stands for reduction^2 of the whole picture, in which lengths are larger.
         lengths, squares = self._reduction, self._reduction**2
         return Gradients(means * lengths, scales * lengths, rotations * squares, colors * squares)
@@ -113,17 +112,10 @@ class PictureRefiner:
     def curvatures(self, gaussians: Gaussians) -> NDArray[np.floating]:
         """Curvature [N] of the loss around each of N Gaussians, over that of the squared error."""
         if self._objective is None:
-            return np.ones(len(gaussians[0]))
+            return np.ones(gaussians.n_gaussians)
         curvature = self._objective.curvature(self._render(gaussians))
-        means, scales, rotations, _ = self._reduced(gaussians)
-        return weights_at(curvature, means, scales, rotations)
-
-    def _reduced(self, gaussians: Gaussians) -> Gaussians:
-        """On the canvas of the target."""
-        means, scales, rotations, colors = gaussians
-        factor = np.float32(1 / self._reduction)
-        return means * factor, scales * factor, rotations, colors
+        return weights_at(curvature, gaussians.magnified(1 / self._reduction))
 
     def _render(self, gaussians: Gaussians) -> NDArray[np.float32]:
         _, height, width = self._target.shape
-        return render(*self._reduced(gaussians), height, width, cutoff=FIT_CUTOFF)
+        return render(*gaussians.magnified(1 / self._reduction), height, width, cutoff=FIT_CUTOFF)

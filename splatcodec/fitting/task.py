@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from splatkernels.gaussians import Gaussians
+
 from ..splats import Splats
 from . import rate
 from .budget import Budget, Count, Distortion, Price
@@ -189,8 +191,7 @@ class Task:
             return splats
         kept = self._kept(splats, lambda costs: all_but_least(costs, len(costs) - count))
         refiner = self.refiner(kept)
-        gaussians = refiner.refine(kept.gaussians, "means", "scales", "rotations", "colors")
-        refined = Splats(*gaussians, height=kept.height, width=kept.width)
+        refined = Splats(*refiner.refine(kept.gaussians, *Gaussians._fields), height=kept.height, width=kept.width)
         # Where few are missing, a short refinement may spoil more than it mends.
         return min(kept, refined, key=lambda splats: refiner.loss(splats.gaussians))
 
@@ -220,7 +221,7 @@ class Task:
 
     def _kept(self, splats: Splats, keep: Callable[[NDArray[np.float64]], NDArray[np.bool_]]) -> Splats:
         reduced = self._reduced(splats)
-        return splats.take(survivors(*reduced.gaussians, reduced.height, reduced.width, self._weights, keep))
+        return splats.take(survivors(reduced.gaussians, reduced.height, reduced.width, self._weights, keep))
 
     def _reduced(self, splats: Splats) -> Splats:
         """Gaussians on the canvas of the target."""

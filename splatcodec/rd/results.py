@@ -270,8 +270,7 @@ def _means(groups: Sequence[Sequence[Row]]) -> dict[str, NDArray[np.float64]]:
     """Means over each group of rows, NaN where a row lacks the value."""
     names = ["bpp", *METRICS]
     return {
-        name: np.array([fmean(_number(row, name) for row in group) for group in groups], np.float64)
-        for name in names
+        name: np.array([fmean(_number(row, name) for row in group) for group in groups], np.float64) for name in names
     }
 
 

@@ -31,7 +31,7 @@ class Idle:
         return Gradients(*(np.zeros_like(part) for part in gaussians))
 
     def curvatures(self, gaussians):
-        return np.ones(len(gaussians[0]))
+        return np.ones(gaussians.n_gaussians)
 
 
 def random_splats(count: int, channels: int, seed: int = 0, width: int = 300, height: int = 200) -> Splats:

@@ -84,6 +84,14 @@ def test_time_that_is_not_needed_is_not_spent(clock, options):
     assert clock.now < needed + 0.3
 
 
+def test_a_fit_in_limited_time_has_all_its_gaussians(clock):
+    states = []
+    splats = splatcodec.fit(photograph(60), n_gaussians=100, effort=9, max_seconds=1, callback=states.append)
+    assert states[-1].step < EFFORTS[9].steps
+    assert states[-1].progress == 1
+    assert 95 <= len(splats) <= 100
+
+
 def test_a_machine_that_turns_slow_is_noticed(clock):
     def callback(state):
         clock.slowness = 4.0

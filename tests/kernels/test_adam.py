@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from splatkernels.adam import CALM_SPREAD, FrameAdam, Penalty, Rates
+from splatkernels.adam import FrameAdam
 from splatkernels.arrays import render, render_backward
+from splatkernels.descent import CALM_SPREAD, Penalty, Rates
 
 from .scenes import random_scene
 
@@ -98,17 +99,17 @@ def test_scales_stay_within_their_bounds():
     optimizer = optimizer_of(scene, np.zeros((3, 30, 40), np.float32), smallest_scale=2, largest_scale=9)
     for _ in range(20):
         optimizer.step(RATES.scaled(10))
-    assert optimizer.scales.min() >= 2 * (1 - 1e-6)
-    assert optimizer.scales.max() <= 9 * (1 + 1e-6)
+    assert optimizer.gaussians.scales.min() >= 2 * (1 - 1e-6)
+    assert optimizer.gaussians.scales.max() <= 9 * (1 + 1e-6)
 
 
 def test_colours_stay_within_their_bound():
     scene = random_scene(12, 30, 40, scales=(2, 8))
     optimizer = optimizer_of(scene, np.full((3, 30, 40), 5, np.float32), largest_color=0.25)
-    assert np.abs(optimizer.colors).max() <= 0.25
+    assert np.abs(optimizer.gaussians.colors).max() <= 0.25
     for _ in range(20):
         optimizer.step(RATES)
-    assert np.abs(optimizer.colors).max() == 0.25
+    assert np.abs(optimizer.gaussians.colors).max() == 0.25
 
 
 def test_a_step_along_the_residual_is_the_step_that_reduces_the_squared_error():
@@ -168,5 +169,5 @@ def test_dropping_gaussians_keeps_the_momentum_of_the_others():
     for _ in range(2):
         whole.step(RATES)
         part.step(RATES)
-    np.testing.assert_array_equal(part.means, whole.means[:1])
-    np.testing.assert_array_equal(part.colors, whole.colors[:1])
+    np.testing.assert_array_equal(part.gaussians.means, whole.gaussians.means[:1])
+    np.testing.assert_array_equal(part.gaussians.colors, whole.gaussians.colors[:1])

@@ -19,7 +19,8 @@ from triton.compiler import ASTSource  # noqa: E402
 from triton.runtime.jit import JITFunction  # noqa: E402
 
 from splatkernels import gpu, gpu_adam, triton_binning, triton_tiles, triton_update  # noqa: E402
-from splatkernels.adam import Rates  # noqa: E402
+from splatkernels.descent import Rates  # noqa: E402
+from splatkernels.geometry import Output  # noqa: E402
 
 CUOBJDUMP = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
 # Bytes of shared memory that a thread block may have, by compute capability.
@@ -58,13 +59,13 @@ def recorded_launches() -> dict[str, tuple[JITFunction, dict, dict, dict]]:
     with mock.patch.object(JITFunction, "run", record):
         for channels in range(1, 5):
             gaussians = [torch.zeros(shape) for shape in ((3, 2), (3, 2), (3,), (3, channels))]
-            gpu.rasterize_backward(*gaussians, torch.zeros(channels, 40, 50), gpu.Output(40, 50))
-            gpu.rasterize(*gaussians, gpu.Output(40, 50))
+            gpu.rasterize_backward(*gaussians, torch.zeros(channels, 40, 50), Output(40, 50))
+            gpu.rasterize(*gaussians, Output(40, 50))
             optimizer = gpu_adam.GpuFrameAdam(
                 np.zeros((channels, 40, 50), np.float32), smallest_scale=1, largest_scale=2, cutoff=3, device="cpu"
             )
             optimizer.step(Rates(0.15, 0.1, 0.1, 0.02))
-        gpu.rasterize(*gaussians, gpu.Output(4096, 4096))
+        gpu.rasterize(*gaussians, Output(4096, 4096))
     return launches
 
 

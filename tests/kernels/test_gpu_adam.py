@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from splatkernels.adam import FrameAdam, Penalty, Rates
+from splatkernels.adam import FrameAdam
+from splatkernels.descent import Penalty, Rates
 
 from .devices import DEVICE, gpu_code, needs_device, poisoned_buffers
 from .scenes import random_scene
@@ -89,7 +90,7 @@ def test_scales_stay_within_their_bounds():
     optimizer.append(*random_scene(4, 9, 9, channels=1, scales=(0.2, 9)).gaussians)
     for _ in range(3):
         optimizer.step(replace(RATES, scales=1.0))
-    assert 0.999 < optimizer.scales.min() < optimizer.scales.max() < 2.001
+    assert 0.999 < optimizer.gaussians.scales.min() < optimizer.gaussians.scales.max() < 2.001
 
 
 def test_steps_along_any_loss_are_those_of_the_cpu():
@@ -109,7 +110,7 @@ def test_colours_stay_within_their_bound():
     optimizer.append(*random_scene(4, 9, 9, channels=1, scales=(1, 4)).gaussians)
     for _ in range(20):
         optimizer.step(RATES)
-    assert np.abs(optimizer.colors).max() == 0.25
+    assert np.abs(optimizer.gaussians.colors).max() == 0.25
 
 
 def growing(monkeypatch, headroom: float) -> GpuFrameAdam:

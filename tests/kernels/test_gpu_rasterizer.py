@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from splatkernels import Viewport, rasterize
+from splatkernels.geometry import Output
 
 from .devices import DEVICE, INTERPRETED, gpu_code, needs_device, poisoned_buffers
 from .scenes import SCENES, Scene, random_scene
@@ -23,9 +24,8 @@ def tensors_of(scene: Scene) -> list[torch.Tensor]:
     return [torch.tensor(array, device=DEVICE) for array in scene.gaussians]
 
 
-def output_of(scene: Scene, cutoff: float = WIDE) -> gpu.Output:
-    x0, y0, zoom = scene.viewport or Viewport()
-    return gpu.Output(scene.height, scene.width, x0, y0, zoom, cutoff)
+def output_of(scene: Scene, cutoff: float = WIDE) -> Output:
+    return Output(scene.height, scene.width, scene.viewport or Viewport(), cutoff)
 
 
 def test_buffers_are_poisoned():
@@ -73,10 +73,10 @@ def test_pairs_are_the_tiles_within_the_cutoff(name):
     projection = gpu.project(*tensors_of(scene), output)
     tiles = gpu.sort_into_tiles(projection, int(projection.offsets[-1]), output)
     across = -(-scene.width // gpu.TILE)
-    listed = np.zeros((len(scene.means), output.tiles), int)
+    listed = np.zeros((len(scene.means), gpu.tile_count(output)), int)
     starts, owners = tiles.starts.tolist(), tiles.owners.cpu().numpy()
     order = tiles.order.cpu().numpy()
-    for tile in range(output.tiles):
+    for tile in range(gpu.tile_count(output)):
         np.add.at(listed[:, tile], owners[order[starts[tile] : starts[tile + 1]]], 1)
 
     x, y, u_x, u_y, v_x, v_y, *_ = projection.frames.double().cpu().numpy()[:, :, None, None].transpose(1, 0, 2, 3)
@@ -86,7 +86,7 @@ def test_pairs_are_the_tiles_within_the_cutoff(name):
     distance = np.hypot(u_x * dx + u_y * dy, v_x * dx + v_y * dy) / np.sqrt(np.log2(np.e) / 2)  # [N, H, W]
     needed = np.zeros_like(listed)
     touched = np.zeros_like(listed)
-    for tile in range(output.tiles):
+    for tile in range(gpu.tile_count(output)):
         top, left = tile // across * gpu.TILE, tile % across * gpu.TILE
         block = distance[:, top * fine : (top + gpu.TILE) * fine, left * fine : (left + gpu.TILE) * fine]
         touched[:, tile] = block.min(axis=(1, 2)) < 3.0
@@ -103,7 +103,7 @@ def test_pairs_are_the_tiles_within_the_cutoff(name):
 
 
 def test_outputs_of_many_tiles_are_sorted_by_wider_keys():
-    output = gpu.Output(16 * 200, 16 * 200)
+    output = Output(16 * 200, 16 * 200)
     gaussians = [torch.tensor(rows, device=DEVICE) for rows in ([[3190.0, 3190.0]], [[1.0, 1.0]], [0.0], [[1.0]])]
     projection = gpu.project(*gaussians, output)
     tiles = gpu.sort_into_tiles(projection, 7, output)
@@ -126,7 +126,7 @@ def test_extreme_scales_stay_finite(scale):
     rows = [[4.5, 4.5], [4, 4]], [[scale, scale]] * 2, [0.3, 0.3], [[1.0], [1.0]]
     gaussians = [torch.tensor(values, device=DEVICE) for values in rows]
     for zoom in (1.0, 0.5):
-        output = gpu.Output(9, 9, zoom=zoom)
+        output = Output(9, 9, Viewport(scale=zoom))
         assert gpu.rasterize(*gaussians, output).isfinite().all()
         for gradient in gpu.rasterize_backward(*gaussians, torch.ones(1, 9, 9, device=DEVICE), output):
             assert gradient.isfinite().all()
@@ -153,9 +153,9 @@ def test_bad_values_are_named(name, row, column, value, message):
 def test_bad_shapes_are_named():
     means, scales, rotations, colors = tensors_of(random_scene(5, 8, 8))
     with pytest.raises(ValueError, match=r"scales must have shape \[5, 2\]"):
-        gpu.rasterize(means, scales[:4], rotations, colors, gpu.Output(8, 8))
+        gpu.rasterize(means, scales[:4], rotations, colors, Output(8, 8))
     with pytest.raises(ValueError, match="output size"):
-        gpu.rasterize(means, scales, rotations, colors, gpu.Output(0, 8))
+        gpu.rasterize(means, scales, rotations, colors, Output(0, 8))
 
 
 @needs_device

@@ -11,6 +11,7 @@ import torch
 import splatkernels
 from splatkernels import Viewport, rasterize, rasterize_reference, render, render_backward
 from splatkernels.cpu import backward, forward, squared_error
+from splatkernels.geometry import Output
 from splatkernels.jit import kernel
 from splatkernels.threads import run
 from splatkernels.tiles import sort_into_tiles
@@ -155,7 +156,7 @@ def test_thousands_of_gaussians_in_one_tile_all_count():
 def test_squared_error_is_forward_then_backward(channels):
     scene = random_scene(70, 45, 37, channels=channels)
     target = np.random.default_rng(2).uniform(0, 1, (channels, 45, 37)).astype(np.float32)
-    tiles = sort_into_tiles(scene.means, scene.scales, scene.rotations, 45, 37, 0.0, 0.0, 1.0, 3.5)
+    tiles = sort_into_tiles(scene.means, scene.scales, scene.rotations, Output(45, 37, cutoff=3.5))
     weighted, plain, sums = squared_error(tiles, scene.colors, target)
     residual = forward(tiles, scene.colors, 45, 37) - target
     np.testing.assert_allclose([weighted, plain], (residual.astype(float) ** 2).sum(), rtol=1e-5)
