@@ -22,16 +22,16 @@ import numpy as np
 from tqdm import tqdm
 
 import splatcodec
-from splatcodec.compress import adaptive, coder, neighbors, quantizer, rates
+from splatcodec.compress import adaptive, coder, ladder, neighbors, profiles, quantizer, rates
 from splatcodec.compress.coder import PRIOR_WEIGHT, Integers
+from splatcodec.encoding.finish import finish
+from splatcodec.encoding.goals import Goal
 from splatcodec.fitting import rate
 from splatcodec.fitting.refinement import PictureRefiner
 from splatcodec.fitting.schedule import EFFORTS
 from splatcodec.fitting.task import Task
-from splatcodec.goals import Goal
 from splatcodec.image import load_image
 from splatcodec.metrics import psnr
-from splatcodec.profiles import finish
 from splatcodec.rd import METRICS, Curve, bd_rate
 
 ROOT = Path(__file__).parent.parent
@@ -92,21 +92,21 @@ FITS: dict[str, Callable[[], AbstractContextManager[object]]] = {
 def measure(path: Path, quality: float) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
     """Bits per pixel and PSNR of each variant, and bits by attribute."""
     planes = load_image(path)
-    step = Goal("quality", quality).step(planes)
+    notch = Goal("quality", quality).notch(planes)
     pixels = np.rint(planes.transpose(1, 2, 0) * 255).astype(np.uint8)
-    d = adaptive.step_value(step)
+    d = ladder.value(notch)
     task = Task(planes, EFFORTS[EFFORT])
     splats = {}
     for name, variant in FITS.items():
         with variant():
-            splats[name] = task.grow(task.worth(d))
+            splats[name] = task.grow(task.budget_of_price(d))
     points = {}
     for name, variant in (VARIANTS | FITS).items():
         with variant():
-            data = finish(task, splats.get(name, splats[ALL]), step, "adaptive").data
+            data = finish(task, splats.get(name, splats[ALL]), notch, profiles.named("adaptive")).data
             points[name] = 8 * len(data) / planes[0].size, psnr(pixels, splatcodec.decode(data))
     kept = task.prune(splats[ALL], d)
-    quantized = quantizer.quantize(kept, step, task.refiner(kept, d))
+    quantized = quantizer.quantize(kept, notch, task.refiner(kept, d))
     return points, adaptive.measure(quantized) | {"Gaussians": len(quantized.symbols)}
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 import splatcodec
+from splatcodec.encoding.encode import to_bytes
 from splatcodec.image import load_image, to_uint8
 from splatcodec.metrics import psnr
-from splatcodec.profiles import half_to_bytes
 from splatkernels import get_num_threads
 
 
@@ -40,7 +40,7 @@ def main() -> None:
         start = time.perf_counter()
         splats = splatcodec.fit(path, n_gaussians=arguments.gaussians, effort=arguments.effort)
         seconds = time.perf_counter() - start
-        data = half_to_bytes(splats)
+        data = to_bytes(splats)
         exact = -10 * np.log10(np.mean((np.clip(splats.render(), 0, 1) - planes) ** 2))
         row = {
             "picture": path.name,

@@ -24,14 +24,14 @@ from scipy.ndimage import gaussian_filter
 from skimage import data, transform
 from tqdm import tqdm
 
-from splatcodec.compress import adaptive, contexts, lattice, positions
+from splatcodec.compress import adaptive, contexts, ladder, lattice, positions
 from splatcodec.compress.adaptive import Quantized
 from splatcodec.compress.coder import PRIOR_WEIGHT, Coder, Meter, Table
 from splatcodec.compress.neighbors import PER_OCTAVE, Surroundings
 from splatcodec.compress.quantizer import quantize
+from splatcodec.encoding.goals import Goal
 from splatcodec.fitting.schedule import EFFORTS
 from splatcodec.fitting.task import Task
-from splatcodec.goals import Goal
 from splatcodec.image import load_image
 from splatkernels import set_num_threads
 
@@ -99,11 +99,11 @@ def encoded(picture: str | Path, quality: float, effort: int) -> Quantized:
     """The Gaussians of a file of a picture, by name or by path."""
     set_num_threads(1)
     planes = load_image(PICTURES[picture]() if isinstance(picture, str) else picture)
-    step = Goal("quality", quality).step(planes)
-    d = adaptive.step_value(step)
+    notch = Goal("quality", quality).notch(planes)
+    d = ladder.value(notch)
     task = Task(planes, EFFORTS[effort])
-    splats = task.prune(task.grow(task.worth(d)), d)
-    return quantize(splats, step, task.refiner(splats, d))
+    splats = task.prune(task.grow(task.budget_of_price(d)), d)
+    return quantize(splats, notch, task.refiner(splats, d))
 
 
 def variants(file: Quantized) -> list[Quantized]:
@@ -134,7 +134,7 @@ def reflected(file: Quantized, mirror: bool, transpose: bool) -> Quantized:
     means = tree.clip(means)
     order = np.argsort(tree.paths(means), kind="stable")
     symbols = replace(symbols, rotations=rotations, colors=colors).take(order)
-    return Quantized(file.step, symbols, means[order], canvas)
+    return Quantized(file.notch, symbols, means[order], canvas)
 
 
 def weights(files: list[Quantized]) -> dict[str, np.ndarray]:

@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from splatkernels import set_num_threads
 
     from .decoder import decode, read
-    from .encoder import encode, fit, write
+    from .encoding.encode import encode, fit, write
     from .errors import GsiError, ImageError, TargetError
     from .metrics import Evaluation, evaluate
+    from .options import Options
     from .splats import Splats
 
 __all__ = [
     "Evaluation",
     "GsiError",
     "ImageError",
+    "Options",
     "Splats",
     "TargetError",
     "decode",
@@ -35,15 +37,16 @@ _HOMES = {
     "Evaluation": ".metrics",
     "GsiError": ".errors",
     "ImageError": ".errors",
+    "Options": ".options",
     "Splats": ".splats",
     "TargetError": ".errors",
     "decode": ".decoder",
-    "encode": ".encoder",
+    "encode": ".encoding.encode",
     "evaluate": ".metrics",
-    "fit": ".encoder",
+    "fit": ".encoding.encode",
     "read": ".decoder",
     "set_num_threads": "splatkernels",
-    "write": ".encoder",
+    "write": ".encoding.encode",
 }
 
 

@@ -13,7 +13,6 @@ from .errors import GsiError
 
 MAGIC = b"\x89GSI"
 VERSION = 1
-PROFILES = {0: "half", 1: "adaptive", 2: "vq"}
 MAX_SIDE = 65535
 MAX_GAUSSIANS = 2**31 - 1
 
@@ -25,13 +24,13 @@ class Header:
     """What every file says of itself.
 
     Attributes:
-        profile: how the attributes are coded, one of `PROFILES`.
+        profile: number of the profile that the attributes are coded in.
         channels: colour channels, 1 for grey or 3 for RGB.
         width, height: canvas in pixels, 1 to 65535.
         n_gaussians: number of Gaussians.
     """
 
-    profile: str
+    profile: int
     channels: int
     width: int
     height: int
@@ -58,14 +57,23 @@ class Reader:
 
     def __init__(self, data: bytes, name: str, offset: int = 0) -> None:
         self._data = data
-        self._name = name
+        self.name = name
         self._offset = offset
         self.position = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to read at all."""
+        return not self._data
+
+    def starts_with(self, magic: bytes) -> bool:
+        """Whether the data begin like that."""
+        return self._data.startswith(magic)
 
     def error(self, field: str, fault: str, position: int | None = None) -> GsiError:
         """An error for a field that starts at `position`, by default the current one."""
         at = self._offset + (self.position if position is None else position)
-        return GsiError(f"{self._name}: {field}: {fault} at byte {at}")
+        return GsiError(f"{self.name}: {field}: {fault} at byte {at}")
 
     def bytes(self, count: int, field: str) -> bytes:
         """The next `count` bytes."""
@@ -124,14 +132,22 @@ def pack(header: Header, chunks: Sequence[Chunk]) -> bytes:
         raise GsiError(f"a canvas of {header.width}x{header.height} is too large: {MAX_SIDE} is the longest side")
     if header.channels not in (1, 3):
         raise GsiError(f"{header.channels} colour channels cannot be stored: 1 or 3 can")
-    codes = {name: code for code, name in PROFILES.items()}
-    head = MAGIC + bytes([VERSION, codes[header.profile], header.channels, len(chunks)])
+    head = MAGIC + bytes([VERSION, header.profile, header.channels, len(chunks)])
     head += varint(header.width) + varint(header.height) + varint(header.n_gaussians)
     parts = [head, _CRC.pack(crc32(head))]
     for chunk in chunks:
         body = chunk.tag.encode("ascii") + varint(len(chunk.payload)) + chunk.payload
         parts += [body, _CRC.pack(crc32(body))]
     return b"".join(parts)
+
+
+def read_header(data: bytes, name: str) -> Header:
+    """What a file says of itself; its chunks are not looked at, and need not be there.
+
+    Raises:
+        GsiError: the header is damaged, truncated, of no .gsi file or of one of a later version.
+    """
+    return _read_header(Reader(data, name))[0]
 
 
 def unpack(data: bytes, name: str) -> tuple[Header, list[Chunk]]:
@@ -141,29 +157,7 @@ def unpack(data: bytes, name: str) -> tuple[Header, list[Chunk]]:
         GsiError: the file is damaged, truncated, no .gsi file or one of a later version.
     """
     reader = Reader(data, name)
-    if not data:
-        raise GsiError(f"{name}: the file is empty")
-    if not data.startswith(MAGIC):
-        raise GsiError(f"{name}: not a .gsi file (wrong magic at byte 0)")
-    reader.bytes(len(MAGIC), "magic")
-    version = reader.byte("version")
-    if version != VERSION:
-        raise GsiError(f"{name}: version {version} is not supported, only version {VERSION} (byte 4)")
-    profile = reader.byte("profile")
-    channels = reader.byte("channels")
-    count = reader.byte("chunk count")
-    width = reader.varint("width")
-    height = reader.varint("height")
-    n_gaussians = reader.varint("Gaussian count")
-    reader.checksum(0, "header")
-    for field, valid, position in (
-        ("profile", profile in PROFILES, 5),
-        ("channels", channels in (1, 3), 6),
-        ("canvas size", 1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE, 8),
-        ("Gaussian count", n_gaussians <= MAX_GAUSSIANS, 8),
-    ):
-        if not valid:
-            raise reader.error(field, "value out of range", position)
+    header, count = _read_header(reader)
     chunks = []
     for _ in range(count):
         start = reader.position
@@ -175,7 +169,34 @@ def unpack(data: bytes, name: str) -> tuple[Header, list[Chunk]]:
         chunks.append(Chunk(tag, reader.bytes(length, f"chunk {tag}"), offset))
         reader.checksum(start, f"chunk {tag}")
     reader.end("end of file")
-    return Header(PROFILES[profile], channels, width, height, n_gaussians), chunks
+    return header, chunks
+
+
+def _read_header(reader: Reader) -> tuple[Header, int]:
+    """The header and the number of chunks that follow it."""
+    if reader.is_empty:
+        raise GsiError(f"{reader.name}: the file is empty")
+    if not reader.starts_with(MAGIC):
+        raise GsiError(f"{reader.name}: not a .gsi file (wrong magic at byte 0)")
+    reader.bytes(len(MAGIC), "magic")
+    version = reader.byte("version")
+    if version != VERSION:
+        raise GsiError(f"{reader.name}: version {version} is not supported, only version {VERSION} (byte 4)")
+    profile = reader.byte("profile")
+    channels = reader.byte("channels")
+    count = reader.byte("chunk count")
+    width = reader.varint("width")
+    height = reader.varint("height")
+    n_gaussians = reader.varint("Gaussian count")
+    reader.checksum(0, "header")
+    for field, valid, position in (
+        ("channels", channels in (1, 3), 6),
+        ("canvas size", 1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE, 8),
+        ("Gaussian count", n_gaussians <= MAX_GAUSSIANS, 8),
+    ):
+        if not valid:
+            raise reader.error(field, "value out of range", position)
+    return Header(profile, channels, width, height, n_gaussians), count
 
 
 def check_tags(chunks: Sequence[Chunk], expected: Sequence[str], name: str) -> None:

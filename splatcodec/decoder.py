@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import container
-from .compress import adaptive, half, vq
+from .compress import profiles
 from .files import Source, read_source, source_name
 from .image import to_uint8
 from .splats import Region, Splats
@@ -29,8 +29,7 @@ def read(file: Source) -> Splats:
 def from_bytes(data: bytes, name: str) -> Splats:
     """The Gaussians of a .gsi file, which errors call `name`."""
     header, chunks = container.unpack(data, name)
-    profiles = {"half": half.decode, "adaptive": adaptive.decode, "vq": vq.decode}
-    return profiles[header.profile](header, chunks, name)
+    return profiles.named(profiles.name_of(header.profile, name)).read(header, chunks, name)
 
 
 def decode(

@@ -119,6 +119,8 @@ def _is_deep(image: Image.Image) -> bool:
 def _from_array(array: NDArray[np.generic], name: str = "image array") -> NDArray[np.float32]:
     array = np.asarray(array)
     shape = list(array.shape)
+    if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
+        raise ImageError(f"image array must be uint8 or float, got {array.dtype}")
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim == 3 and array.shape[2] in (2, 4):
@@ -132,14 +134,12 @@ def _from_array(array: NDArray[np.generic], name: str = "image array") -> NDArra
         raise ImageError(f"image array has no pixels: shape {shape}")
     if array.dtype == np.uint8:
         planes = array.astype(np.float32) / np.float32(255)
-    elif np.issubdtype(array.dtype, np.floating):
+    else:
         planes = array.astype(np.float32)
         if not np.isfinite(planes).all():
             raise ImageError("image array holds NaN or infinite samples")
         if planes.min() < 0 or planes.max() > 1:
             raise ImageError(f"float samples must lie in [0, 1], got [{planes.min():g}, {planes.max():g}]")
-    else:
-        raise ImageError(f"image array must be uint8 or float, got {array.dtype}")
     return np.ascontiguousarray(np.moveaxis(planes, 2, 0))
 
 
@@ -149,6 +149,11 @@ def to_uint8(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
     for channel, plane in enumerate(planes):
         pixels[:, :, channel] = np.rint(np.clip(plane, 0, 1) * 255)
     return pixels[:, :, 0] if len(planes) == 1 else pixels
+
+
+def load_pixels(image: "ImageLike", name: str | None = None) -> NDArray[np.uint8]:
+    """Read a picture, as `load_image`, as 8-bit samples [H, W] or [H, W, 3]."""
+    return to_uint8(load_image(image, name))
 
 
 def as_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -193,18 +198,20 @@ def image_bytes(pixels: NDArray[np.uint8], format_name: str, quality: float | No
     file = BytesIO()
     try:
         Image.fromarray(pixels).save(file, format_name, **options)
+        size = _written_size(file, format_name)
     except _PILLOW_ERRORS as error:
         raise ImageError(f"cannot write the picture as {format_name}: {error}") from None
-    _check_size(file, pixels, format_name)
+    height, width = pixels.shape[:2]
+    # Icons are made smaller to fit into their format.
+    if size not in (None, (width, height)):
+        raise ImageError(f"{format_name} cannot hold a picture of {width}x{height} pixels")
     return file.getvalue()
 
 
-def _check_size(file: BinaryIO, pixels: NDArray[np.uint8], format_name: str) -> None:
-    """Raise ImageError if a picture was made smaller to fit into its format, as icons are."""
+def _written_size(file: BinaryIO, format_name: str) -> tuple[int, int] | None:
+    """Width and height of a picture in a file, if Pillow can read its format."""
     if format_name not in Image.OPEN:
-        return
+        return None
     file.seek(0)
     with Image.open(file, formats=[format_name]) as written:
-        if written.size != (pixels.shape[1], pixels.shape[0]):
-            size, most = (f"{width}x{height}" for height, width in (pixels.shape[:2], written.size[::-1]))
-            raise ImageError(f"{format_name} cannot hold a picture of {size} pixels: it would become {most}")
+        return written.size

@@ -13,7 +13,7 @@ from .container import MAGIC
 from .decoder import from_bytes
 from .errors import ImageError
 from .files import is_source, read_source, source_name
-from .image import as_color, load_image, to_uint8
+from .image import as_color, load_pixels, to_uint8
 
 if TYPE_CHECKING:
     from .image import ImageLike
@@ -55,7 +55,7 @@ def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
         GsiError, ImageError: one of the two cannot be read, or their sizes differ.
         OSError: a file cannot be read.
     """
-    original = to_uint8(load_image(reference))
+    original = load_pixels(reference)
     height, width = original.shape[:2]
     name = source_name(image)
     content = read_source(image) if is_source(image) else None
@@ -64,7 +64,7 @@ def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
         found = splats.height, splats.width
         decoded = to_uint8(splats.render()) if found == (height, width) else None
     else:
-        decoded = to_uint8(load_image(image if content is None else content, name))
+        decoded = load_pixels(image if content is None else content, name)
         found = decoded.shape[:2]
     if decoded is None or found != (height, width):
         raise ImageError(f"{name}: is {found[1]}x{found[0]} pixels, but {source_name(reference)} is {width}x{height}")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import splatcodec
-from splatcodec.profiles import half_to_bytes
+from splatcodec.encoding.encode import to_bytes
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def photo() -> np.ndarray:
 @pytest.fixture(scope="session")
 def encoded(picture) -> bytes:
     """The picture as a .gsi file of 60 Gaussians in half precision."""
-    return half_to_bytes(splatcodec.fit(picture, n_gaussians=60, effort=2))
+    return to_bytes(splatcodec.fit(picture, n_gaussians=60, effort=2))
 
 
 @pytest.fixture(scope="session")

@@ -142,3 +142,12 @@ def picture(family: Callable[[np.random.Generator], Pixels], number: int) -> Pix
     """The picture of a family with a number; the same wherever it is asked for."""
     pixels = family(np.random.default_rng([FAMILIES.index(family), number]))
     return pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
+
+
+# In dB; beyond, differences can hardly be seen.
+ENOUGH = 42.0
+
+
+def fall(before: float, after: float) -> float:
+    """By how many dB a PSNR falls where it can be seen."""
+    return min(before, ENOUGH) - after

@@ -14,10 +14,7 @@ from multiprocessing import get_context
 import splatcodec
 from splatcodec.metrics import psnr
 
-from .families import FAMILIES, picture
-
-# Beyond, differences can hardly be seen.
-ENOUGH = 42.0
+from .families import FAMILIES, fall, picture
 
 
 def measure(family: int, number: int, effort: int, qualities: list[float]) -> list[tuple[float, int]]:
@@ -41,9 +38,9 @@ def main() -> None:
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for (family, number, effort, _), found in zip(jobs, pool.map(measure, *zip(*jobs, strict=True)), strict=True):
             name = FAMILIES[family].__name__
-            falls = [min(before[0], ENOUGH) - after[0] for before, after in pairwise(found)]
+            falls = [fall(before[0], after[0]) for before, after in pairwise(found)]
             steps += len(falls)
-            worse[name] += sum(fall > 0.1 for fall in falls)
+            worse[name] += sum(dB > 0.1 for dB in falls)
             smaller[name] += sum(after[1] < before[1] for before, after in pairwise(found))
             if max(falls) > 1:
                 print(name, number, f"effort {effort}:", ", ".join(f"{dB:.1f} dB {size} B" for dB, size in found))

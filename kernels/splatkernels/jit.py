@@ -16,7 +16,7 @@ def kernel(function: Callable) -> Callable:
     """Compile a function with Numba when it is first called, and keep the result on disk.
 
     Numba notices when the file of a kernel changes, but not when a function or constant does that it imports. So what
-    was kept is dropped whenever any file beside the kernel, or of this package, has changed.
+    was kept is used only if no file beside the kernel, or of this package, has changed.
     """
     try:
         compiled = njit(cache=True, **_OPTIONS)(function)
@@ -24,7 +24,8 @@ def kernel(function: Callable) -> Callable:
         # Neither the package nor the user's cache directory can be written to.
         _warn()
         return njit(**_OPTIONS)(function)
-    _drop_stale(Path(compiled.stats.cache_path), Path(inspect.getfile(function)).parent)
+    # What Numba compares with the state in which a kernel was kept; of its own it knows the kernel's file only.
+    compiled._cache._cache_file._source_stamp = _digest(Path(inspect.getfile(function)).parent)
     return compiled
 
 
@@ -36,18 +37,6 @@ def _warn() -> None:
         RuntimeWarning,
         stacklevel=3,
     )
-
-
-@cache
-def _drop_stale(kept: Path, sources: Path) -> None:
-    """Remove what is kept in a directory of kernels from another state of their sources."""
-    digest, stamp = _digest(sources), kept / "splatkernels.digest"
-    if stamp.is_file() and stamp.read_text() == digest:
-        return
-    for index in kept.glob("*.nbi"):
-        index.unlink(missing_ok=True)
-    kept.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(digest)
 
 
 @cache

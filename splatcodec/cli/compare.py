@@ -55,14 +55,14 @@ def run(arguments: argparse.Namespace) -> None:
     """Encode, match sizes and draw."""
     import numpy as np
 
-    from ..image import image_bytes, load_image, output_format, to_uint8
+    from ..image import image_bytes, load_pixels, output_format
     from ..rd import Gsi, get_codec
     from ..rd.comparison import busiest, compare, sheet
 
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
     format_name = output_format(arguments.output)
     others = [get_codec(name.strip(), effort=arguments.effort) for name in arguments.codecs.split(",")]
-    pixels = to_uint8(load_image(input_source(arguments.input)))
+    pixels = load_pixels(input_source(arguments.input))
     height, width = pixels.shape[:2]
     crops = arguments.crop or busiest(pixels, 2)
     for x, y, w, h in crops:

@@ -3,23 +3,20 @@
 import argparse
 import errno
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, get_args
 
 from splatkernels import resolve_device
 
-from ..container import MAGIC, PROFILES
-from ..encoder import DEFAULT_PROFILE, DEFAULT_TUNE, TUNES
+from ..compress import profiles
+from ..container import MAGIC
+from ..encoding.goals import DEFAULT_QUALITY, Kind
 from ..errors import TargetError
 from ..files import STANDARD_STREAM, output
-from ..goals import DEFAULT_QUALITY, Goal, Kind
+from ..options import DEFAULT_LOSS, DEFAULT_PROFILE, DEFAULT_TUNE, TUNES, Options
+from .fits import interrupts, progress
 from .options import (
-    TERMINATION,
     add_effort,
     input_source,
     loss_name,
@@ -29,17 +26,10 @@ from .options import (
     print_json,
     quality,
     refuse_same_file,
-    terminate,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..fitting.growth import FitState
-
-
-# Where reading a picture took up all the time.
-_LEAST_SECONDS = 0.5
 
 
 def add_parser(subparsers) -> None:
@@ -95,7 +85,7 @@ def add_parser(subparsers) -> None:
         "--loss",
         type=loss_name,
         metavar="LOSS",
-        default="l2",
+        default=DEFAULT_LOSS,
         help="what to minimise instead of a tune: l2, l1, or a mix with SSIM at a weight of up to 1, such as "
         "l1+ssim:0.2 (default: %(default)s)",
     )
@@ -108,8 +98,8 @@ def add_parser(subparsers) -> None:
         "--max-seconds",
         type=positive_float,
         metavar="S",
-        help="be done in so long, at a loss of quality if the effort would take longer; getting ready, once compiled "
-        "about a second, does not count (default: no limit)",
+        help="seconds for the encode, at a loss of quality if the effort would take longer; the second in which the "
+        "program starts does not count (default: no limit)",
     )
     parser.add_argument(
         "--on-interrupt",
@@ -119,7 +109,7 @@ def add_parser(subparsers) -> None:
     )
     parser.add_argument(
         "--profile",
-        choices=list(PROFILES.values()),
+        choices=profiles.NAMES,
         default=DEFAULT_PROFILE,
         help="how attributes are stored: adaptive, the smallest; vq, codebooks; half, half precision "
         "(default: %(default)s)",
@@ -146,54 +136,52 @@ def add_parser(subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Encode, and report what came of it."""
-    from ..decoder import decode
-    from ..encoder import encode_to
-    from ..image import load_image, to_uint8
-    from ..metrics import psnr
-
     if arguments.json and arguments.output == STANDARD_STREAM:
         arguments.parser.error("--json and output to - both need standard output")
-    if arguments.tune != DEFAULT_TUNE and arguments.loss != "l2":
+    if arguments.tune != DEFAULT_TUNE and arguments.loss != DEFAULT_LOSS:
         arguments.parser.error(f"--tune {arguments.tune} has a loss of its own and goes without --loss")
     if arguments.input == arguments.weights == STANDARD_STREAM:
         arguments.parser.error("IN and MASK cannot both be standard input")
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input, MASK=arguments.weights)
     if not arguments.overwrite:
         _spare_other_files(arguments.output)
-    goal = Goal.only({kind: getattr(arguments, kind) for kind in get_args(Kind)})
-    device = resolve_device(arguments.device)
     start = time.perf_counter()
-    planes = load_image(input_source(arguments.input))
-    limit = arguments.max_seconds
-    if limit is not None:
-        limit = max(limit - (time.perf_counter() - start), _LEAST_SECONDS)
+    device = resolve_device(arguments.device)
     # Loading takes long, and an interrupt meanwhile would end Python in its own way.
-    import_module("splatcodec.fitting.task")
-    with output(arguments.output) as file, _progress(arguments.quiet) as show, _interrupts(arguments) as interrupted:
+    from ..decoder import decode
+    from ..encoding.encode import encode_to
+    from ..image import to_uint8
+    from ..metrics import psnr
+
+    with (
+        output(arguments.output) as file,
+        progress(arguments.quiet) as show,
+        interrupts(keep=arguments.on_interrupt == "keep") as interrupted,
+    ):
 
         def callback(state: "FitState") -> bool:
             show(state)
             return interrupted()
 
+        options = Options(
+            **{kind: getattr(arguments, kind) for kind in get_args(Kind)},
+            n_gaussians=arguments.gaussians,
+            effort=arguments.effort,
+            tune=arguments.tune,
+            loss=arguments.loss,
+            weights=None if arguments.weights is None else input_source(arguments.weights),
+            max_seconds=arguments.max_seconds,
+            profile=arguments.profile,
+            seed=arguments.seed,
+            device=device,
+            callback=callback,
+        )
         try:
-            encoding = encode_to(
-                # In the layout of an array: height, width, channels.
-                planes.transpose(1, 2, 0),
-                goal,
-                n_gaussians=arguments.gaussians,
-                effort=arguments.effort,
-                tune=arguments.tune,
-                loss=arguments.loss,
-                weights=None if arguments.weights is None else input_source(arguments.weights),
-                max_seconds=limit,
-                profile=arguments.profile,
-                seed=arguments.seed,
-                device=device,
-                callback=callback,
-            )
+            outcome = encode_to(input_source(arguments.input), options)
         except TargetError as error:
             raise TargetError(f"{arguments.input}: {error}") from error
-        file.write(encoding.data)
+        file.write(outcome.encoding.data)
+    encoding, picture = outcome.encoding, outcome.picture
     data = encoding.data
     seconds = time.perf_counter() - start
     if interrupted() and not arguments.quiet:
@@ -201,7 +189,7 @@ def run(arguments: argparse.Namespace) -> None:
     source_bytes = os.path.getsize(arguments.input) if os.path.isfile(arguments.input) else None
     if arguments.quiet and not arguments.json:
         return
-    _, height, width = planes.shape
+    _, height, width = picture.shape
     result = {
         "input": arguments.input,
         "output": arguments.output,
@@ -212,7 +200,7 @@ def run(arguments: argparse.Namespace) -> None:
         "bytes": len(data),
         "source_bytes": source_bytes,
         "bpp": 8 * len(data) / (width * height),
-        "psnr": psnr(to_uint8(planes), decode(data)),
+        "psnr": psnr(to_uint8(picture), decode(data)),
         "seconds": round(seconds, 3),
         "profile": arguments.profile,
         "device": device,
@@ -240,74 +228,3 @@ def _spare_other_files(path: str) -> None:
         with open(path, "rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
                 raise FileExistsError(errno.EEXIST, "exists and is no .gsi file; --overwrite replaces it", path)
-
-
-@contextmanager
-def _interrupts(arguments: argparse.Namespace) -> "Iterator[Callable[[], bool]]":
-    """Tells whether the user has pressed Ctrl-C, where that shall not end the program; a second time it does.
-
-    Where it shall, and where a signal asks to terminate, it does so at once from the first time that this is asked:
-    before, Numba loads kernels, and would swallow the exception.
-    """
-    pressed = asked = False
-    ended: int | None = None
-    keep = arguments.on_interrupt == "keep"
-
-    def press(number: int, frame: object) -> None:
-        nonlocal pressed
-        pressed = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if asked and not keep:
-            raise KeyboardInterrupt
-
-    def end(number: int, frame: object) -> None:
-        nonlocal ended
-        ended = number
-        if asked:
-            terminate(number)
-
-    def interrupted() -> bool:
-        nonlocal asked
-        asked = True
-        if ended is not None:
-            terminate(ended)
-        if pressed and not keep:
-            raise KeyboardInterrupt
-        return pressed
-
-    handlers = {signal.SIGINT: press} | dict.fromkeys(TERMINATION, end)
-    previous = {number: signal.getsignal(number) for number in handlers}
-    for number, handler in handlers.items():
-        if previous[number] is not signal.SIG_IGN:
-            signal.signal(number, handler)
-    try:
-        yield interrupted
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _progress(quiet: bool) -> "Iterator[Callable[[FitState], None]]":
-    """Shows a progress bar on a terminal, nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda state: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=1.0, leave=False, bar_format="{percentage:3.0f}%|{bar}| {remaining} left{postfix}") as bar:
-        shown = 0.0
-
-        def update(state: "FitState") -> None:
-            nonlocal shown
-            # Asking a GPU for the PSNR after every step would keep it waiting.
-            if 0 <= state.seconds - shown < 0.1 and state.progress < 1:
-                return
-            shown = state.seconds
-            doing = "rounding " if state.progress >= 1 else ""
-            bar.set_postfix_str(f"{doing}{state.n_gaussians} Gaussians, {state.psnr:.2f} dB", refresh=False)
-            bar.update(state.progress - bar.n)
-            if doing:
-                bar.refresh()
-
-        yield update

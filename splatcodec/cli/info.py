@@ -2,7 +2,7 @@
 
 import argparse
 
-from ..compress import adaptive
+from ..compress import profiles
 from ..container import unpack
 from ..files import read_source, source_name
 from .options import input_source, print_json
@@ -13,10 +13,12 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "info",
         help="show what a .gsi file holds",
-        description="Verify a .gsi file and show its header, the size of its chunks and, in the adaptive profile, what "
-        "each attribute takes.",
+        description="Verify the checksums of a .gsi file and show its header and the size of its chunks.",
     )
     parser.add_argument("file", metavar="FILE", help=".gsi file, or -")
+    parser.add_argument(
+        "--attributes", action="store_true", help="decode it, and show what each attribute takes (profile adaptive)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -27,16 +29,17 @@ def run(arguments: argparse.Namespace) -> None:
     data = read_source(source)
     header, chunks = unpack(data, source_name(source))
     bpp = 8 * len(data) / (header.width * header.height)
+    profile = profiles.name_of(header.profile, source_name(source))
     bits = {}
-    if header.profile == "adaptive" and header.n_gaussians:
-        quantized = adaptive.read(header, chunks, source_name(source))
-        bits = {name: total / header.n_gaussians for name, total in adaptive.measure(quantized).items()}
+    if arguments.attributes and header.n_gaussians:
+        found = profiles.named(profile).describe(header, chunks, source_name(source))
+        bits = {name: total / header.n_gaussians for name, total in found.items()}
     if arguments.json:
         print_json(
             {
                 "file": arguments.file,
                 "version": data[4],
-                "profile": header.profile,
+                "profile": profile,
                 "width": header.width,
                 "height": header.height,
                 "channels": header.channels,
@@ -48,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
             }
         )
         return
-    print(f"{arguments.file}: .gsi version {data[4]}, profile {header.profile}")
+    print(f"{arguments.file}: .gsi version {data[4]}, profile {profile}")
     print(f"canvas     {header.width} x {header.height}, {'RGB' if header.channels == 3 else 'grey'}")
     print(f"Gaussians  {header.n_gaussians}")
     print(f"size       {len(data)} bytes, {bpp:.3f} bpp")

@@ -9,8 +9,8 @@ import signal
 import sys
 from typing import BinaryIO, NoReturn
 
-from ..encoder import DEFAULT_EFFORT
 from ..files import STANDARD_STREAM
+from ..options import DEFAULT_EFFORT, EFFORTS
 
 TERMINATION = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """Signals that ask a program to end, of those that the platform has."""
@@ -138,7 +138,7 @@ def add_effort(parser: argparse.ArgumentParser) -> None:
         "-e",
         "--effort",
         type=int,
-        choices=range(1, 10),
+        choices=EFFORTS,
         metavar="EFFORT",
         default=DEFAULT_EFFORT,
         help="1 (quick) to 9 (thorough) (default: %(default)s)",

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from ..container import Chunk, Header, Reader, check_tags, varint
 from ..splats import Splats
-from . import contexts, lattice, positions
+from . import contexts, ladder, lattice, positions
 from .coder import Coder, Decoder, Encoder, Integers, Meter, Table
 from .lattice import Symbols
 from .neighbors import Surroundings
+from .profiles import Hints, Profile, Slope
+from .refiner import Refiner
 
-STEPS_PER_OCTAVE = 32
-_LARGEST_STEP = 4.0
-LAST_STEP = 767
 # No file comes near; it bounds what a forged count makes a decoder do.
 _MOST_PER_BYTE = 1
 # From so many rotations in each direction on, directions count the same.
@@ -60,13 +59,13 @@ class Quantized:
     """N Gaussians as the profile can store them.
 
     Attributes:
-        step: index of D, which is 4 * 2^(-step / 32).
+        notch: of D on its ladder.
         symbols: colours, scales and rotations, in the order of the tree.
         means: [N, 2] x, y in pixels, of the same rows.
         canvas: where they lie.
     """
 
-    step: int
+    notch: int
     symbols: Symbols
     means: NDArray[np.floating]
     canvas: Canvas
@@ -78,27 +77,10 @@ class Quantized:
             self.means.astype(np.float32),
             lattice.scale_values(units).astype(np.float32),
             lattice.rotation_values(self.symbols).astype(np.float32),
-            lattice.color_values(self.symbols, step_value(self.step)).astype(np.float32),
+            lattice.color_values(self.symbols, ladder.value(self.notch)).astype(np.float32),
             self.canvas.height,
             self.canvas.width,
         )
-
-
-def step_value(step: int) -> float:
-    """D of a step index."""
-    return _LARGEST_STEP * 2.0 ** (-step / STEPS_PER_OCTAVE)
-
-
-def nearest_step(value: float) -> int:
-    """Index of the step nearest to D in ratio."""
-    return int(np.clip(np.rint(STEPS_PER_OCTAVE * np.log2(_LARGEST_STEP / value)), 0, LAST_STEP))
-
-
-def finest_step(scales: NDArray[np.floating], colors: NDArray[np.floating]) -> int:
-    """Index of the finest step at which the amplitude classes suffice for Gaussians."""
-    amplitudes = np.linalg.norm(colors / lattice.color_steps(scales, 1.0), axis=1)
-    finest = amplitudes.max(initial=1e-6) * 2.0 ** (1 - lattice.CLASSES / 2)
-    return min(LAST_STEP, int(np.floor(STEPS_PER_OCTAVE * np.log2(_LARGEST_STEP / finest))))
 
 
 @cache
@@ -124,11 +106,11 @@ class Model:
         self.tables = {name: Table(given[name]) for name in SHAPES}
         self.weights = {name: given[name].astype(np.int64) for name in contexts.WEIGHTS}
 
-    def decode(self, coder: Coder, step: int, count: int, canvas: Canvas) -> Quantized:
+    def decode(self, coder: Coder, notch: int, count: int, canvas: Canvas) -> Quantized:
         """The `count` Gaussians that a decoder reads."""
         numbers, pairs = np.zeros(count, np.int64), np.zeros((count, 2), np.int64)
         blank = Symbols(numbers, np.zeros((count, canvas.channels), np.int64), pairs, numbers)
-        return self.code(coder, Quantized(step, blank, pairs.astype(float), canvas))
+        return self.code(coder, Quantized(notch, blank, pairs.astype(float), canvas))
 
     def code(self, coder: Coder, given: Quantized) -> Quantized:
         """Pass Gaussians, in the order of the tree, through a coder; the outcome is what has passed.
@@ -153,7 +135,7 @@ class Model:
         counts = lattice.mean_counts(symbols, cells.sides)
         places = lattice.places(given.means, cells, counts)
         places = np.stack([coder.uniform(counts[:, axis], places[:, axis]) for axis in (0, 1)], axis=1)
-        return Quantized(given.step, symbols, lattice.mean_values(places, cells, counts), given.canvas)
+        return Quantized(given.notch, symbols, lattice.mean_values(places, cells, counts), given.canvas)
 
 
 class _Attributes:
@@ -248,6 +230,31 @@ def scale_shifts(classes: Integers) -> Integers:
     return _scale_shifts()[classes]
 
 
+class Adaptive(Profile):
+    """The `adaptive` profile."""
+
+    name = "adaptive"
+    follows_d = True
+    hints = Hints(bits_per_gaussian=31, log_size=Slope(0.24, 1.15), psnr=Slope(1.1, 4.8))
+
+    def quantise(self, splats: Splats, notch: int, refiner: Refiner) -> Quantized:
+        from .quantizer import quantize
+
+        return quantize(splats, notch, refiner)
+
+    def write(self, quantised: Quantized) -> tuple[int, list[Chunk]]:
+        return len(quantised.symbols), encode(quantised)
+
+    def read(self, header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
+        return read(header, chunks, name).splats()
+
+    def describe(self, header: Header, chunks: Sequence[Chunk], name: str) -> dict[str, float]:
+        return measure(read(header, chunks, name))
+
+
+PROFILE = Adaptive()
+
+
 def measure(quantized: Quantized) -> dict[str, float]:
     """Bits by attribute."""
     meter = Meter()
@@ -259,32 +266,27 @@ def encode(quantized: Quantized) -> list[Chunk]:
     """Code all attributes."""
     coder = Encoder()
     Model().code(coder, quantized)
-    return [Chunk("ADAP", varint(quantized.step) + coder.bytes())]
+    return [Chunk("ADAP", varint(quantized.notch) + coder.bytes())]
 
 
-def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
-    """Read the Gaussians back.
+def read(header: Header, chunks: Sequence[Chunk], name: str) -> Quantized:
+    """Read the symbols back.
 
     Raises:
         GsiError: chunks are missing or hold values that describe no Gaussian.
     """
-    return read(header, chunks, name).splats()
-
-
-def read(header: Header, chunks: Sequence[Chunk], name: str) -> Quantized:
-    """Read the symbols back, as `decode`."""
     check_tags(chunks, ["ADAP"], name)
     chunk = chunks[0]
     reader = Reader(chunk.payload, name, chunk.offset)
-    step = reader.varint("ADAP step")
-    if step > LAST_STEP:
+    notch = reader.varint("ADAP step")
+    if notch > ladder.LAST:
         raise reader.error("ADAP step", "value out of range", 0)
     if header.n_gaussians > _MOST_PER_BYTE * len(chunk.payload):
         raise reader.error("ADAP", f"{header.n_gaussians} Gaussians in {len(chunk.payload)} bytes", 0)
     try:
         coder = Decoder(chunk.payload[reader.position :])
         canvas = Canvas(header.width, header.height, header.channels)
-        quantized = Model().decode(coder, step, header.n_gaussians, canvas)
+        quantized = Model().decode(coder, notch, header.n_gaussians, canvas)
         coder.end()
         return quantized
     except ValueError as error:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from ..container import Chunk, Header, Reader, check_tags, varint
 from ..errors import GsiError
 from ..splats import Splats
+from .profiles import Hints, Profile, Slope
+from .refiner import Refiner
 
 CELL = 64
 """Side of a cell in pixels."""
@@ -54,6 +56,27 @@ def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
         _read(chunk, header.n_gaussians, width, name) for chunk, width in zip(chunks[2:], widths, strict=True)
     )
     return Splats(means, scales, rotations[:, 0], colors, header.height, header.width)
+
+
+class Half(Profile):
+    """The `half` profile."""
+
+    name = "half"
+    follows_d = False
+    hints = Hints(bits_per_gaussian=128, log_size=Slope(0.69, 0.69), psnr=Slope(2.6, 2.6))
+
+    def quantise(self, splats: Splats, notch: int, refiner: Refiner) -> Splats:
+        """They are stored as they are."""
+        return splats
+
+    def write(self, quantised: Splats) -> tuple[int, list[Chunk]]:
+        return len(quantised), encode(quantised)
+
+    def read(self, header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
+        return decode(header, chunks, name)
+
+
+PROFILE = Half()
 
 
 def encode_means(means: NDArray[np.float32], width: int, height: int) -> tuple[NDArray[np.intp], list[Chunk]]:

@@ -25,8 +25,6 @@ from numpy.typing import NDArray
 from .coder import Integers
 from .positions import Cells
 
-SLOPE = 0.08
-"""Lambda in units of D^2: the squared error that a bit is worth, along the curve of best rates and distortions."""
 CLASSES = 48
 """Amplitude classes m = 0, 1, ... that a file can use."""
 OCTAVE = 1024
@@ -163,15 +161,21 @@ def scale_values(units: Integers) -> NDArray[np.float64]:
     return SMALLEST_SCALE * 2.0 ** (units / OCTAVE)
 
 
-def color_steps(scales: NDArray[np.floating], step: float) -> NDArray[np.float64]:
+def color_steps(scales: NDArray[np.floating], d: float) -> NDArray[np.float64]:
     """Steps [N, 1] of colours, for scales [N, 2] and D."""
-    return step / np.sqrt(np.pi * scales.astype(np.float64).prod(axis=1, keepdims=True))
+    return d / np.sqrt(np.pi * scales.astype(np.float64).prod(axis=1, keepdims=True))
 
 
-def color_values(symbols: Symbols, step: float) -> NDArray[np.float64]:
+def smallest_d(scales: NDArray[np.floating], colors: NDArray[np.floating]) -> float:
+    """The D from which on the amplitude classes suffice for Gaussians."""
+    amplitudes = np.linalg.norm(colors / color_steps(scales, 1.0), axis=1)
+    return float(amplitudes.max(initial=1e-6)) * 2.0 ** (1 - CLASSES / 2)
+
+
+def color_values(symbols: Symbols, d: float) -> NDArray[np.float64]:
     """Colours [N, C] in full scales."""
     scales = scale_values(scale_units(symbols.scales, symbols.classes))
-    return from_basis(symbols.colors * color_steps(scales, step))
+    return from_basis(symbols.colors * color_steps(scales, d))
 
 
 def to_basis(colors: NDArray[np.floating]) -> NDArray[np.float64]:

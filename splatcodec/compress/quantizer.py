@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from splatkernels.gaussians import Gaussians
 
 from ..splats import Splats
-from . import adaptive, lattice, positions
+from . import ladder, lattice, positions
 from .adaptive import Canvas, Quantized
 from .coder import Integers
 from .lattice import Symbols
@@ -30,19 +30,19 @@ _FLIPPED = 0.3
 _COLOR_CURVATURE, _PLACE_CURVATURE = 1.1, 1.3
 
 
-def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
+def quantize(splats: Splats, notch: int, refiner: Refiner) -> Quantized:
     """Round Gaussians to the lattice of a given D, with as little error and as few bits as possible.
 
     Args:
         splats: what to round.
-        step: index of D, if amplitudes are not too large for that.
+        notch: of D, if amplitudes are not too large for that.
         refiner: what knows the picture.
 
     Returns:
         The Gaussians in the order of the tree, without those that round to nothing.
     """
-    step = min(step, adaptive.finest_step(splats.scales, splats.colors))
-    d = adaptive.step_value(step)
+    notch = min(notch, ladder.finest(lattice.smallest_d(splats.scales, splats.colors)))
+    d = ladder.value(notch)
     canvas = Canvas(splats.width, splats.height, splats.channels)
     tree = positions.Tree(splats.width, splats.height)
     gaussians, symbols = _round_shapes(splats, d, refiner)
@@ -74,7 +74,7 @@ def quantize(splats: Splats, step: int, refiner: Refiner) -> Quantized:
     rounded, places = _flip(
         rounded, places, counts, curvatures, differentiate, lambda c: ColorRates(surroundings, classes, c)
     )
-    return Quantized(step, replace(symbols, colors=rounded), lattice.mean_values(places, cells, counts), canvas)
+    return Quantized(notch, replace(symbols, colors=rounded), lattice.mean_values(places, cells, counts), canvas)
 
 
 def _round_shapes(splats: Splats, d: float, refiner: Refiner) -> tuple[Gaussians, Symbols]:
@@ -131,7 +131,7 @@ def _round_colors(
     for start in (colors, clipped):
         for corner in corners:
             near = np.floor(start).astype(np.int64) + corner
-            costs = curvatures * ((near - colors) ** 2).sum(axis=1) + lattice.SLOPE * rates.bits(near)
+            costs = curvatures * ((near - colors) ** 2).sum(axis=1) + ladder.SLOPE * rates.bits(near)
             better = (costs < least) & near.any(axis=1)
             best[better], least[better] = near[better], costs[better]
     return best
@@ -181,7 +181,7 @@ def _color_flips(
     bits = rates.bits(colors)
 
     def added(other: Integers) -> NDArray[np.float64]:
-        return np.where(other.any(axis=1), lattice.SLOPE * (rates.bits(other) - bits), np.inf)
+        return np.where(other.any(axis=1), ladder.SLOPE * (rates.bits(other) - bits), np.inf)
 
     return _flips(colors, gradients, curvatures, added)
 

@@ -17,6 +17,7 @@ from ..container import Chunk, Header, Reader, check_tags, varint
 from ..splats import Splats
 from .coder import PRIOR_WEIGHT, Coder, Decoder, Encoder, Integers, Table
 from .half import decode_means, encode_means, to_half
+from .profiles import Hints, Profile, Slope
 from .refiner import Refiner
 
 _GAUSSIANS_PER_SHAPE, _GAUSSIANS_PER_COLOR = 8, 32
@@ -73,7 +74,7 @@ def quantize(splats: Splats, refiner: Refiner) -> Coded:
         gaussians = refiner.refine(gaussians._replace(scales=scales, rotations=rotations), "means", "colors")
 
     order, chunks = encode_means(gaussians.means, splats.width, splats.height)
-    header = Header("vq", channels, splats.width, splats.height, count)
+    header = Header(PROFILE.number, channels, splats.width, splats.height, count)
     means = decode_means(header, chunks[0], chunks[1], "")
     gaussians = refiner.refine(gaussians.take(order)._replace(means=means), "colors")
 
@@ -134,6 +135,26 @@ def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
     except ValueError as error:
         raise Reader(chunks[3].payload, name, chunks[3].offset).error("INDX", str(error)) from error
     return Coded(means, books[0], indices[0], books[1:], indices[1:], header.height, header.width).splats()
+
+
+class Vq(Profile):
+    """The `vq` profile."""
+
+    name = "vq"
+    follows_d = False
+    hints = Hints(bits_per_gaussian=56, log_size=Slope(0.64, 0.64), psnr=Slope(2.6, 2.6))
+
+    def quantise(self, splats: Splats, notch: int, refiner: Refiner) -> Coded:
+        return quantize(splats, refiner)
+
+    def write(self, quantised: Coded) -> tuple[int, list[Chunk]]:
+        return len(quantised), encode(quantised)
+
+    def read(self, header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
+        return decode(header, chunks, name)
+
+
+PROFILE = Vq()
 
 
 def _code(coder: Coder, sizes: list[int], indices: list[Integers]) -> list[Integers]:

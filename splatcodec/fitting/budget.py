@@ -32,7 +32,7 @@ class Budget(Protocol):
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which Gaussians to keep once rates begin to fall, given the squared error that removing each would add."""
 
-    def step(self, n_gaussians: int, squared_error: float) -> float:
+    def d(self, n_gaussians: int, squared_error: float) -> float:
         """The D that the Gaussians will be stored with, given the squared error with so many."""
 
 
@@ -41,12 +41,12 @@ class Count:
 
     Args:
         count: how many, >= 1.
-        step: the D they will be stored with; whatever suits them if None.
+        d: the D they will be stored with; whatever suits them if None.
     """
 
-    def __init__(self, count: int, step: float | None = None) -> None:
+    def __init__(self, count: int, d: float | None = None) -> None:
         self._count = count
-        self._step = step
+        self._d = d
 
     def wanted(self, n_gaussians: int, squared_error: float) -> int:
         return self._count
@@ -54,11 +54,11 @@ class Count:
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         return all_but_least(costs, len(costs) - self._count)
 
-    def step(self, n_gaussians: int, squared_error: float) -> float:
-        if self._step is not None:
-            return self._step
+    def d(self, n_gaussians: int, squared_error: float) -> float:
+        if self._d is not None:
+            return self._d
         left = _SETTLED * squared_error * (n_gaussians / self._count) ** _EXPONENT
-        return rate.balanced_step(self._count, left)
+        return rate.balanced_d(self._count, left)
 
 
 class _Trend:
@@ -83,14 +83,14 @@ class Price:
 
     Args:
         target: [C, H, W], the picture.
-        step: D, which says what each must be worth.
+        d: says what each must be worth.
         most: limit on their number.
         hasty: whether the fit has too few steps to learn how many these are, so that what can be foreseen is a limit.
     """
 
-    def __init__(self, target: NDArray[np.float32], step: float, most: int, hasty: bool = False) -> None:
-        self._step = step
-        self._price = rate.price(step)
+    def __init__(self, target: NDArray[np.float32], d: float, most: int, hasty: bool = False) -> None:
+        self._d = d
+        self._price = rate.price(d)
         self._first = _PER_COEFFICIENT * _count_coefficients(target, self._price) ** _POWER
         self._most = min(most, math.ceil(self._first)) if hasty else most
         self._trend = _Trend()
@@ -108,8 +108,8 @@ class Price:
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         return (costs > self._price) & all_but_least(costs, len(costs) - self._most)
 
-    def step(self, n_gaussians: int, squared_error: float) -> float:
-        return self._step
+    def d(self, n_gaussians: int, squared_error: float) -> float:
+        return self._d
 
 
 class Distortion:
@@ -139,8 +139,8 @@ class Distortion:
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         return all_but_least(costs, len(costs) - self._estimate)
 
-    def step(self, n_gaussians: int, squared_error: float) -> float:
-        return rate.balanced_step(self._estimate, self._error)
+    def d(self, n_gaussians: int, squared_error: float) -> float:
+        return rate.balanced_d(self._estimate, self._error)
 
 
 def _count_coefficients(target: NDArray[np.float32], energy: float) -> int:

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, SupportsFloat
+from typing import SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,11 @@ from splatkernels.descent import Optimizer, Penalty, Rates
 from ..splats import Splats
 from . import rate
 from .budget import Budget
+from .loss import Loss
+from .objective import Objective, make_objective
 from .placement import propose
 from .pruning import all_but_least, sample, survivors
 from .schedule import Schedule
-
-if TYPE_CHECKING:
-    from .objective import Objective
 
 _log = logging.getLogger(__name__)
 _SMALLEST_SCALE = 0.35
@@ -78,7 +77,7 @@ def grow(
     start: Splats | None = None,
     seed: int = 0,
     device: str = "cpu",
-    objective: "Objective | None" = None,
+    objective: Objective | None = None,
     max_seconds: float | None = None,
     callback: Callable[[FitState], bool | None] | None = None,
 ) -> Splats:
@@ -110,8 +109,9 @@ def grow(
     began = time.perf_counter()
     rng = np.random.default_rng(seed)
     _, height, width = target.shape
-    emphasis = None if objective is None else objective.weights
-    optimizer = make_optimizer(target, device, emphasis)
+    objective = objective or make_objective(Loss(), target, None, device)
+    weights = objective.weights
+    optimizer = make_optimizer(target, device, weights)
     if start is None:
         size = np.array([[width, height]], np.float32)
         optimizer.append(size / 2, 0.6 * size, np.zeros(1, np.float32), 1.2 * target.mean(axis=(1, 2))[None])
@@ -127,18 +127,18 @@ def grow(
         if schedule.stage(progress) > stage:
             previous, stage = stage, schedule.stage(progress)
             image = optimizer.render()
-            current = None if objective is None else objective.at(progress, image)
-            error = squared_error(image, target, emphasis)
+            current = objective.at(progress, image)
+            error = squared_error(image, target, weights)
             _log.info("step %d: %d Gaussians, squared error %.4g", done, len(optimizer), error)
             wanted = budget.wanted(len(optimizer), error)
-            penalty = rate.penalty(budget.step(len(optimizer), error))
+            penalty = rate.penalty(budget.d(len(optimizer), error))
             if stage < schedule.stages:
                 relocated = schedule.relocated if stage else 0.0
-                _change(optimizer, schedule.gaussians(stage, first, wanted), relocated, emphasis, rng)
+                _change(optimizer, schedule.gaussians(stage, first, wanted), relocated, weights, rng)
             elif previous == stage - 1:
-                _prune(optimizer, emphasis, budget.keep)
+                _prune(optimizer, weights, budget.keep)
             else:
-                _change(optimizer, wanted, 0.0, emphasis, rng)
+                _change(optimizer, wanted, 0.0, weights, rng)
         loss, mean_error = descend(optimizer, current, _RATES.scaled(schedule.rate(progress, steps)), penalty)
         if max_seconds and done % _STEPS_BETWEEN_LOOKS == 0:
             # A GPU may be far behind.
@@ -151,7 +151,7 @@ def grow(
             break
     _drop_invisible(optimizer)
     if stage < schedule.stages:
-        _prune(optimizer, emphasis, budget.keep)
+        _prune(optimizer, weights, budget.keep)
     return take()
 
 
@@ -180,13 +180,13 @@ def make_optimizer(target: NDArray[np.float32], device: str, weights: NDArray[np
 
 
 def descend(
-    optimizer: Optimizer, objective: "Objective | None", rates: Rates, penalty: Penalty | None
+    optimizer: Optimizer, objective: Objective, rates: Rates, penalty: Penalty | None
 ) -> tuple[SupportsFloat, SupportsFloat]:
     """Move every Gaussian once; returns the loss and the mean squared error before.
 
     The optimizer has the weights of the objective.
     """
-    if objective is None or objective.is_squared_error:
+    if objective.is_quadratic:
         return optimizer.step(rates, penalty)
     evaluated = []
 
@@ -202,34 +202,34 @@ def _change(
     optimizer: Optimizer,
     wanted: int,
     relocated: float,
-    emphasis: NDArray[np.float32] | None,
+    weights: NDArray[np.float32] | None,
     rng: np.random.Generator,
 ) -> None:
     """Have as many Gaussians as `wanted`: a share `relocated` of them, those that are missed least, is placed anew."""
     dropped = max(int(relocated * len(optimizer)), len(optimizer) - wanted)
     if dropped > 0:
         left = len(optimizer) - dropped
-        _prune(optimizer, emphasis, lambda costs: all_but_least(costs, len(costs) - left))
+        _prune(optimizer, weights, lambda costs: all_but_least(costs, len(costs) - left))
     if wanted > len(optimizer):
-        _place(optimizer, wanted - len(optimizer), emphasis, rng)
+        _place(optimizer, wanted - len(optimizer), weights, rng)
 
 
 def squared_error(
-    image: NDArray[np.float32], target: NDArray[np.float32], emphasis: NDArray[np.float32] | None
+    image: NDArray[np.float32], target: NDArray[np.float32], weights: NDArray[np.float32] | None
 ) -> float:
-    """Of two images [C, H, W], a sum over samples, each as much as it counts by `emphasis` [H, W]."""
+    """Of two images [C, H, W], a sum over samples, each as much as it counts by `weights` [H, W]."""
     squares = (target - image) ** 2
-    return float((squares if emphasis is None else squares * emphasis).sum(dtype=np.float64))
+    return float((squares if weights is None else squares * weights).sum(dtype=np.float64))
 
 
 def _prune(
     optimizer: Optimizer,
-    emphasis: NDArray[np.float32] | None,
+    weights: NDArray[np.float32] | None,
     keep: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
 ) -> None:
     """Remove the Gaussians that are not worth it, as in `survivors`."""
     height, width = optimizer.target.shape[1:]
-    optimizer.keep(survivors(optimizer.gaussians, height, width, emphasis, keep))
+    optimizer.keep(survivors(optimizer.gaussians, height, width, weights, keep))
 
 
 def _drop_invisible(optimizer: Optimizer) -> None:
@@ -241,19 +241,19 @@ def _drop_invisible(optimizer: Optimizer) -> None:
     optimizer.keep(~outside.any(axis=1))
 
 
-def _place(optimizer: Optimizer, count: int, emphasis: NDArray[np.float32] | None, rng: np.random.Generator) -> None:
+def _place(optimizer: Optimizer, count: int, weights: NDArray[np.float32] | None, rng: np.random.Generator) -> None:
     """Add up to `count` Gaussians where they remove most of the residual.
 
     With weights w, a Gaussian removes most of the residual times sqrt(w), at a colour that is larger by as much. All
     are made slightly anisotropic in a random direction: at equal scales the rotation has no gradient.
     """
     residual = optimizer.target - optimizer.render()
-    if emphasis is not None:
-        residual *= np.sqrt(emphasis)
+    if weights is not None:
+        residual *= np.sqrt(weights)
     proposals = propose(residual, count)
     colors = proposals.colors
-    if emphasis is not None:
-        gains = np.sqrt(np.maximum(sample(emphasis, proposals.means), _LEAST_WEIGHT))
+    if weights is not None:
+        gains = np.sqrt(np.maximum(sample(weights, proposals.means), _LEAST_WEIGHT))
         colors = (colors / gains[:, None]).astype(np.float32)
     found = len(proposals.scales)
     scales = proposals.scales[:, None] * np.exp(rng.normal(0, 0.02, (found, 2)))

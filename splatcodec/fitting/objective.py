@@ -5,9 +5,9 @@ squared error, a sum over samples. So a loss is multiplied by whatever makes it 
 image nearby: halving all residuals shall be worth as much.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ STRUCTURE = Loss(l2=0.6, ssim=0.2, ms_ssim=0.2, even=True, start=0.5)
 # A part is about proportional to this power of the residuals.
 _ORDERS = Parts(2, 1, 2, 2)
 _LEAST = 1e-12
+_SQUARED_ERROR = Parts(1.0, 0.0, 0.0, 0.0)
 # Parts that are smaller are not blown up: those of structure would be lost in the rounding of variances.
 _LEAST_PARTS = Parts(_LEAST, _LEAST, 1e-4, 1e-4)
 # In full scales: half of what 8-bit samples can tell apart.
@@ -41,9 +42,37 @@ class Evaluated(NamedTuple):
     gradient: Any  # [C, H, W] of the loss times the number of samples, an array or a tensor as the image
 
 
+class Objective(Protocol):
+    """What a fit minimises."""
+
+    @property
+    def target(self) -> NDArray[np.float32]:
+        """[C, H, W], full scale 1."""
+
+    @property
+    def weights(self) -> NDArray[np.float32] | None:
+        """[H, W], how much the squared error of each pixel counts; all the same if None."""
+
+    @property
+    def is_quadratic(self) -> bool:
+        """Whether it is the squared error, with these weights."""
+
+    def evaluate(self, image: "NDArray[np.float32] | Tensor") -> Evaluated:
+        """Loss and gradient at an image [C, H, W]: an array, or a tensor on the device."""
+
+    def balanced(self, image: NDArray[np.float32]) -> "Objective":
+        """The same loss, as steep near an image [C, H, W] as its squared error is, weights included."""
+
+    def curvature(self, image: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Curvature of the loss at each pixel [H, W] near an image [C, H, W], over that of the plain squared error."""
+
+    def at(self, progress: float, image: NDArray[np.float32]) -> "Objective":
+        """What to minimise at a share of a fit, near an image."""
+
+
 @dataclass(frozen=True)
-class Objective:
-    """A loss against a target.
+class LossObjective:
+    """A loss against a target, as an `Objective`.
 
     Attributes:
         loss: which one.
@@ -60,17 +89,14 @@ class Objective:
     factors: Parts
 
     @property
-    def is_squared_error(self) -> bool:
-        """Whether it is the squared error, with these weights."""
-        return self.factors == Parts(1.0, 0.0, 0.0, 0.0)
+    def is_quadratic(self) -> bool:
+        return self.factors == _SQUARED_ERROR
 
     def evaluate(self, image: "NDArray[np.float32] | Tensor") -> Evaluated:
-        """Loss and gradient at an image [C, H, W]: an array, or a tensor on the device."""
         found = self.measure(image, self.factors)
         return Evaluated(_dot(self.factors, found.parts), found.squared_error, found.gradient)
 
-    def balanced(self, image: NDArray[np.float32]) -> "Objective":
-        """The same loss, as steep near an image [C, H, W] as its squared error is, weights included."""
+    def balanced(self, image: NDArray[np.float32]) -> Objective:
         found = self.measure(image, self.factors).parts
         shares = _shares(self.loss)
         found = Parts(*map(max, found, _LEAST_PARTS))
@@ -81,33 +107,81 @@ class Objective:
         return replace(self, factors=Parts(*(factor * share for share in shares)))
 
     def curvature(self, image: NDArray[np.float32]) -> NDArray[np.floating]:
-        """Curvature of the loss at each pixel [H, W] near an image [C, H, W], over that of the plain squared error.
+        """As of `Objective`.
 
         Of structure, only what it adds up to is known. The absolute error bends where residuals change their sign; half
         of its curvature there is how densely they lie around 0, as of a Laplace distribution.
         """
-        found, emphasis = self.measure(image, self.factors).parts, 1.0 if self.weights is None else self.weights
+        found, weights = self.measure(image, self.factors).parts, 1.0 if self.weights is None else self.weights
         structure = self.factors.ssim * found.ssim + self.factors.ms_ssim * found.ms_ssim
-        curvature = emphasis * (self.factors.l2 + structure / max(found.l2, _LEAST))
+        curvature = weights * (self.factors.l2 + structure / max(found.l2, _LEAST))
         if self.factors.l1:
             residual = gaussian_filter(np.abs(image - self.target).mean(axis=0), _AROUND)
-            curvature = curvature + emphasis * self.factors.l1 * 0.5 / np.maximum(residual, _SMALLEST_RESIDUAL)
+            curvature = curvature + weights * self.factors.l1 * 0.5 / np.maximum(residual, _SMALLEST_RESIDUAL)
         return np.broadcast_to(curvature, image.shape[1:])
 
-    def at(self, progress: float, image: NDArray[np.float32]) -> "Objective | None":
-        """What to minimise at a share of a fit, near an image; None for the plain squared error."""
-        if progress >= self.loss.start:
-            return self.balanced(image)
-        return None if self.weights is None else replace(self, factors=Parts(1.0, 0.0, 0.0, 0.0))
+    def at(self, progress: float, image: NDArray[np.float32]) -> Objective:
+        return self.balanced(image) if progress >= self.loss.start else replace(self, factors=_SQUARED_ERROR)
+
+
+@dataclass(frozen=True)
+class FunctionObjective:
+    """A loss that a user has written, as an `Objective`.
+
+    Attributes:
+        function: takes an image and its target, both [C, H, W], and returns the loss and its gradient [C, H, W].
+        target: [C, H, W], full scale 1.
+        weights: [H, W], how much each pixel counts where Gaussians are placed and dropped; the function knows its own.
+        factor: on the loss.
+    """
+
+    function: "Callable[[NDArray[np.float32], NDArray[np.float32]], tuple[float, NDArray[np.floating]]]"
+    target: NDArray[np.float32]
+    weights: NDArray[np.float32] | None
+    factor: float = 1.0
+
+    @property
+    def is_quadratic(self) -> bool:
+        return False
+
+    def evaluate(self, image: "NDArray[np.float32] | Tensor") -> Evaluated:
+        here = image if isinstance(image, np.ndarray) else image.detach().cpu().numpy()
+        loss, gradient = self.function(here, self.target)
+        gradient = np.ascontiguousarray(self.factor * here.size * np.asarray(gradient), np.float32)
+        error = float(((here - self.target) ** 2).mean(dtype=np.float64))
+        if not isinstance(image, np.ndarray):
+            import torch
+
+            return Evaluated(self.factor * float(loss), error, torch.as_tensor(gradient, device=image.device))
+        return Evaluated(self.factor * float(loss), error, gradient)
+
+    def balanced(self, image: NDArray[np.float32]) -> Objective:
+        residual = image - self.target
+        slope = float((self.evaluate(image).gradient * residual).sum(dtype=np.float64))
+        squares = residual**2 if self.weights is None else residual**2 * self.weights
+        wanted = 2 * float(squares.sum(dtype=np.float64))
+        # Near an optimum, or for a loss that does not fall towards the target, it is left as it is.
+        return replace(self, factor=self.factor * wanted / slope) if min(wanted, slope) > _LEAST else self
+
+    def curvature(self, image: NDArray[np.float32]) -> NDArray[np.floating]:
+        """As of `Objective`; only what the loss adds up to is known."""
+        found = self.evaluate(image)
+        return np.full(image.shape[1:], float(found.loss) / max(float(found.squared_error), _LEAST))
+
+    def at(self, progress: float, image: NDArray[np.float32]) -> Objective:
+        return self.balanced(image)
 
 
 def make_objective(
-    loss: Loss, target: NDArray[np.float32], weights: NDArray[np.float32] | None, device: str
-) -> Objective | None:
-    """What to minimise; None if that is the plain squared error.
+    loss: "Loss | Callable[..., tuple[float, NDArray[np.floating]]]",
+    target: NDArray[np.float32],
+    weights: NDArray[np.float32] | None,
+    device: str,
+) -> Objective:
+    """What to minimise.
 
     Args:
-        loss: which loss.
+        loss: which loss, or a function as of `FunctionObjective`.
         target: [C, H, W] float32, full scale 1.
         weights: [H, W], how much each pixel counts; all the same if None.
         device: where images will be, "cpu" or "cuda".
@@ -115,11 +189,11 @@ def make_objective(
     Raises:
         ValueError: windows are to be compared in a picture smaller than them.
     """
+    if not isinstance(loss, Loss):
+        return FunctionObjective(loss, target, weights)
     if loss.has_structure and min(target.shape[1:]) < WINDOW:
         raise ValueError(f"SSIM needs a picture of at least {WINDOW}x{WINDOW} pixels")
-    if weights is None and loss == Loss():
-        return None
-    return Objective(loss, target, weights, make_measure(target, weights, weights, device), _shares(loss))
+    return LossObjective(loss, target, weights, make_measure(target, weights, weights, device), _shares(loss))
 
 
 def structure_weights(target: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -143,10 +217,10 @@ def tuned_to_structure(target: NDArray[np.float32], weights: NDArray[np.float32]
         target, weights, device: as in `make_objective`.
     """
     structure = structure_weights(target)
-    emphasis = structure if weights is None else structure * weights
+    combined = structure if weights is None else structure * weights
     loss = STRUCTURE if min(target.shape[1:]) >= WINDOW else Loss()
     # Similarities spare what is busy by themselves.
-    return Objective(loss, target, emphasis, make_measure(target, emphasis, weights, device), _shares(loss))
+    return LossObjective(loss, target, combined, make_measure(target, combined, weights, device), _shares(loss))
 
 
 def _shares(loss: Loss) -> Parts:

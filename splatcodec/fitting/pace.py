@@ -19,8 +19,8 @@ from .schedule import EFFORTS, Schedule
 _STEP, _PLACING, _REFINING, _ROUNDING = 0.8, 15, 0.25, 60
 # What comparing windows of pixels adds to a step, on average over a fit.
 _STRUCTURE = 3.0
-# The picture whose steps are timed: pixels a side, Gaussians, their scale, steps.
-_SIDE, _COUNT, _SCALE, _STEPS = 192, 300, 6.0, 6
+# The pictures whose steps are timed: pixels a side, pixels for each Gaussian, scale of these, steps.
+_SIDES, _PIXELS_PER_GAUSSIAN, _SCALE, _STEPS = (48, 192), 123, 6.0, 4
 
 
 class Deadline:
@@ -60,12 +60,17 @@ def affordable(
     Returns:
         A schedule, and how many times smaller the sides of the picture have to be.
     """
-    steps = seconds / (pixels * _seconds_per_pixel(device) * (_STRUCTURE if structure else 1))
+    overhead, per_pixel = _seconds_of_step(device)
     quickest = EFFORTS[min(EFFORTS)]
+
+    def affordable_steps(reduction: int) -> float:
+        step = overhead + per_pixel * pixels / reduction**2
+        return seconds / (step * (_STRUCTURE if structure else 1))
+
     reduction = 1
-    while steps * reduction**2 < _work(quickest, roundings) and pixels > reduction**2:
+    while affordable_steps(reduction) < _work(quickest, roundings) and pixels > reduction**2:
         reduction += 1
-    steps *= reduction**2
+    steps = affordable_steps(reduction)
     possible = [s for s in EFFORTS.values() if s.steps <= schedule.steps and _work(s, roundings) <= steps] or [quickest]
     best = max(possible, key=lambda s: s.steps)
     rest = steps - _PLACING * best.stages - roundings * _ROUNDING
@@ -90,16 +95,25 @@ def _work(schedule: Schedule, roundings: int) -> float:
     return fit + roundings * (_REFINING * schedule.steps + _ROUNDING)
 
 
-def _seconds_per_pixel(device: str) -> float:
-    """Time of a step, for each pixel."""
+def _seconds_of_step(device: str) -> tuple[float, float]:
+    """Time that a step takes in any case, and for each pixel."""
+    short, long = (_time_step(side, device) for side in _SIDES)
+    few, many = (side**2 for side in _SIDES)
+    per_pixel = max(long - short, 0.0) / (many - few)
+    return max(short - few * per_pixel, 0.0), per_pixel
+
+
+def _time_step(side: int, device: str) -> float:
+    """Seconds of a step on a picture of that side."""
     rng = np.random.default_rng(0)
-    optimizer = make_optimizer(rng.random((3, _SIDE, _SIDE), np.float32), device)
+    count = side**2 // _PIXELS_PER_GAUSSIAN
+    optimizer = make_optimizer(rng.random((3, side, side), np.float32), device)
     optimizer.append(
-        rng.uniform(0, _SIDE, (_COUNT, 2)), np.full((_COUNT, 2), _SCALE), np.zeros(_COUNT), np.zeros((_COUNT, 3))
+        rng.uniform(0, side, (count, 2)), np.full((count, 2), _SCALE), np.zeros(count), np.zeros((count, 3))
     )
     times = []
     for _ in range(_STEPS):
         start = time.perf_counter()
         float(optimizer.step(Rates(0.0, 0.0, 0.0, 0.0)).plain)
         times.append(time.perf_counter() - start)
-    return min(times) / _SIDE**2
+    return min(times)

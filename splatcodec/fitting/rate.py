@@ -1,7 +1,7 @@
 """What a fit knows of the rate: the price of a Gaussian, and that of its amplitude.
 
 The error alone makes amplitudes grow that cancel each other, and every octave of amplitude costs bits in all attributes
-of a Gaussian: they are stored the more finely, the larger it is. All follows from one number, the step D: the root of
+of a Gaussian: they are stored the more finely, the larger it is. All follows from one number, D: the root of
 the squared error, a sum over samples, that rounding is going to cost each attribute, times sqrt(12).
 """
 
@@ -17,16 +17,16 @@ _BALANCE = 0.6
 _WEIGHT, _SCALES, _RATIOS = 1.2, 0.35, 0.07
 
 
-def price(step: float) -> float:
+def price(d: float) -> float:
     """Squared error that a Gaussian must be worth, given D."""
-    return _PRICE * step**2
+    return _PRICE * d**2
 
 
-def penalty(step: float) -> Penalty:
+def penalty(d: float) -> Penalty:
     """What amplitudes cost, given D."""
-    return Penalty(_WEIGHT * step**2, step, _SCALES, _RATIOS)
+    return Penalty(_WEIGHT * d**2, d, _SCALES, _RATIOS)
 
 
-def balanced_step(n_gaussians: float, squared_error: float) -> float:
+def balanced_d(n_gaussians: float, squared_error: float) -> float:
     """The D that suits a fit, given its squared error, a sum over samples."""
     return _BALANCE * math.sqrt(max(squared_error, 1e-9) / max(n_gaussians, 1))

@@ -3,7 +3,6 @@
 import math
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +12,9 @@ from splatkernels.descent import Penalty, Rates
 from splatkernels.gaussians import Gaussians
 
 from .growth import FIT_CUTOFF, descend, make_optimizer
+from .objective import Objective
 from .pace import Deadline
 from .pruning import weights_at
-
-if TYPE_CHECKING:
-    from .objective import Objective
 
 # Quantisation moves Gaussians little, and so should what makes up for it.
 _RATES = Rates(means=0.018, scales=0.012, rotations=0.012, colors=0.0024)
@@ -30,27 +27,24 @@ class PictureRefiner:
     """Refines Gaussians against a picture.
 
     Args:
-        target: [C, H, W] float32, full scale 1, perhaps reduced.
+        objective: what to minimise, in the units of the squared error; its target is perhaps reduced.
         steps: of each refinement.
         reduction: how many times smaller the target is than the canvas of the Gaussians.
         device: "cpu" or "cuda".
-        objective: what to minimise, in the units of the squared error; the squared error if None.
         penalty: on amplitudes of Gaussians on the canvas of the target, if any.
         deadline: when all that has to do with rounding shall be done.
     """
 
     def __init__(
         self,
-        target: NDArray[np.float32],
+        objective: Objective,
         steps: int,
         *,
         reduction: int = 1,
         device: str = "cpu",
-        objective: "Objective | None" = None,
         penalty: Penalty | None = None,
         deadline: Deadline | None = None,
     ) -> None:
-        self._target = target
         self._steps = steps
         self._device = device
         self._objective = objective
@@ -69,8 +63,7 @@ class PictureRefiner:
         """Gaussians whose attributes in `free` reduce the loss, and whose others are the same."""
         if not gaussians.n_gaussians:
             return gaussians
-        weights = None if self._objective is None else self._objective.weights
-        optimizer = make_optimizer(self._target, self._device, weights)
+        optimizer = make_optimizer(self._objective.target, self._device, self._objective.weights)
         optimizer.append(*gaussians.magnified(1 / self._reduction))
         rates = replace(_RATES, **{name: 0.0 for name in Gaussians._fields if name not in free})
         began, seconds = time.perf_counter(), None
@@ -93,15 +86,11 @@ class PictureRefiner:
 
     def loss(self, gaussians: Gaussians) -> float:
         """Mean over samples, in the units of the squared error."""
-        image = self._render(gaussians)
-        if self._objective is None:
-            return float(((image - self._target) ** 2).mean(dtype=np.float64))
-        return float(self._objective.evaluate(image).loss)
+        return float(self._objective.evaluate(self._render(gaussians)).loss)
 
     def gradients(self, gaussians: Gaussians) -> Gradients:
         """Gradients of the loss, a sum over samples in the units of the squared error, by all attributes."""
-        image = self._render(gaussians)
-        gradient = 2 * (image - self._target) if self._objective is None else self._objective.evaluate(image).gradient
+        gradient = self._objective.evaluate(self._render(gaussians)).gradient
         means, scales, rotations, colors = render_backward(
             *gaussians.magnified(1 / self._reduction), gradient, cutoff=FIT_CUTOFF
         )
@@ -111,11 +100,11 @@ class PictureRefiner:
 
     def curvatures(self, gaussians: Gaussians) -> NDArray[np.floating]:
         """Curvature [N] of the loss around each of N Gaussians, over that of the squared error."""
-        if self._objective is None:
+        if self._objective.is_quadratic and self._objective.weights is None:
             return np.ones(gaussians.n_gaussians)
         curvature = self._objective.curvature(self._render(gaussians))
         return weights_at(curvature, gaussians.magnified(1 / self._reduction))
 
     def _render(self, gaussians: Gaussians) -> NDArray[np.float32]:
-        _, height, width = self._target.shape
+        _, height, width = self._objective.target.shape
         return render(*gaussians.magnified(1 / self._reduction), height, width, cutoff=FIT_CUTOFF)

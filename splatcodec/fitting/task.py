@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +14,20 @@ from ..splats import Splats
 from . import rate
 from .budget import Budget, Count, Distortion, Price
 from .growth import FitState, asks_to_stop, grow, squared_error
+from .loss import Loss
+from .objective import Objective
+from .objective import make_objective as objective_of
 from .orientation import UPRIGHT, Orientation, usual_orientation
 from .pace import Deadline, fitting_share
 from .pruning import all_but_least, survivors
 from .refinement import PictureRefiner
 from .schedule import EFFORTS, Schedule
 
-if TYPE_CHECKING:
-    from .objective import Objective
-
 # A refinement of Gaussians that are being quantised takes so many times fewer steps than a fit.
 _STEPS_OF_FIT_PER_STEP = 16
 FEW_SAMPLES = 3 * 64**2
-"""In a picture of no more samples, a few Gaussians are all, and one that has lost its way is missed."""
-# Of a reduced picture: more Gaussians would take longer than steps are expected to, and more steps to settle.
+"""A picture of no more samples has so few Gaussians that it shows when one of them ends in the wrong place."""
+# In a picture that is reduced for lack of time, more Gaussians would make steps longer than has been reckoned with.
 _PIXELS_PER_GAUSSIAN = 80
 
 
@@ -45,10 +44,10 @@ class Task:
         reduction: how many times smaller the target is.
         seed, device: as in `grow`.
         weights: [H, W], how much each pixel of the target counts; all the same if None.
-        make_objective: makes what is to be minimised of a target and its weights; the squared error if None.
+        make_objective: makes what is to be minimised of a target and its weights; the squared error by default.
         deadline: when all shall be done.
-        hurried: whether the schedule or the target were others if there were more time.
-        roundings: how many times the outcome of a fit will be rounded before that.
+        hurried: whether the schedule or the target have been chosen for lack of time.
+        roundings: how many times the outcome of a fit will be rounded before the deadline.
         callback: as in `grow`; once it has returned True, there is no further fit.
     """
 
@@ -62,7 +61,7 @@ class Task:
         seed: int = 0,
         device: str = "cpu",
         weights: NDArray[np.float32] | None = None,
-        make_objective: "Callable[[NDArray[np.float32], NDArray[np.float32] | None], Objective | None] | None" = None,
+        make_objective: Callable[[NDArray[np.float32], NDArray[np.float32] | None], Objective] | None = None,
         deadline: Deadline | None = None,
         hurried: bool = False,
         roundings: int = 1,
@@ -76,20 +75,17 @@ class Task:
         self._reduction = reduction
         turns = self.is_small and reduction == 1
         self._orientation = way = usual_orientation(target) if turns else UPRIGHT
-        self._objective = self._turned_objective = None
-        if make_objective is not None:
-            self._objective = self._turned_objective = make_objective(target, weights)
-            if way != UPRIGHT:
-                self._turned_objective = make_objective(
-                    way.turn(target), None if weights is None else way.turn(weights)
-                )
+        make = make_objective or partial(objective_of, Loss(), device=device)
+        self._objective = self._turned_objective = make(target, weights)
+        if way != UPRIGHT:
+            self._turned_objective = make(way.turn(target), None if weights is None else way.turn(weights))
         self._schedule = schedule
         self._seed = seed
         self._device = device
         self._deadline = deadline
         self._hurried = hurried
         self._seconds_of_fit = 0.0
-        self._roundings = roundings
+        self._roundings = max(roundings, 1)
         self._callback = callback
 
     @property
@@ -123,16 +119,16 @@ class Task:
         """Whether more time would make a difference."""
         return self._hurried or not self.in_time
 
-    def worth(self, step: float) -> Budget:
+    def budget_of_price(self, d: float) -> Budget:
         """As many Gaussians as are worth their price, given D."""
         hasty = self._schedule.steps < EFFORTS[min(EFFORTS)].steps
-        return Price(self._orientation.turn(self._target), step / self._reduction, self.most, hasty)
+        return Price(self._orientation.turn(self._target), d / self._reduction, self.most, hasty)
 
-    def count(self, count: int, step: float | None = None) -> Budget:
+    def budget_of_count(self, count: int, d: float | None = None) -> Budget:
         """So many Gaussians, to be stored with D, or what suits them."""
-        return Count(count, None if step is None else step / self._reduction)
+        return Count(count, None if d is None else d / self._reduction)
 
-    def distortion(self, squared_error: float) -> Budget:
+    def budget_of_error(self, squared_error: float) -> Budget:
         """As many Gaussians as it takes for a squared error, a sum over samples that all count the same."""
         return Distortion(
             self._orientation.turn(self._target), squared_error / self._reduction**2 * self._mean_weight, self.most
@@ -176,48 +172,47 @@ class Task:
         image = self._reduced(splats).render().clip(0, 1)
         return squared_error(image, self._target, self._weights) * self._reduction**2
 
-    def balanced_step(self, splats: Splats) -> float:
+    def balanced_d(self, splats: Splats) -> float:
         """The D that suits Gaussians."""
-        return rate.balanced_step(len(splats), self.squared_error(splats))
+        return rate.balanced_d(len(splats), self.squared_error(splats))
 
-    def prune(self, splats: Splats, step: float) -> Splats:
+    def prune(self, splats: Splats, d: float) -> Splats:
         """The Gaussians whose removal would add more to the squared error than their price, given D."""
-        price = rate.price(step / self._reduction)
+        price = rate.price(d / self._reduction)
         return self._kept(splats, lambda costs: costs > price)
 
-    def trim(self, splats: Splats, count: int) -> Splats:
+    def trim(self, splats: Splats, count: int, deadline: Deadline | None) -> Splats:
         """The `count` Gaussians that the picture would miss most, refined if that makes up for the others."""
         if count >= len(splats):
             return splats
         kept = self._kept(splats, lambda costs: all_but_least(costs, len(costs) - count))
-        refiner = self.refiner(kept)
+        refiner = self.refiner(kept, deadline=deadline)
         refined = Splats(*refiner.refine(kept.gaussians, *Gaussians._fields), height=kept.height, width=kept.width)
         # Where few are missing, a short refinement may spoil more than it mends.
         return min(kept, refined, key=lambda splats: refiner.loss(splats.gaussians))
 
-    def refiner(self, splats: Splats, step: float | None = None) -> PictureRefiner:
+    def begin_rounding(self) -> Deadline | None:
+        """When the rounding that begins now shall be done, if time is limited."""
+        seconds = self._seconds(1 / self._roundings)
+        # Some searches take more of them than is usual.
+        self._roundings = max(self._roundings - 1, 1)
+        return None if seconds is None else Deadline(seconds)
+
+    def refiner(self, splats: Splats, d: float | None = None, deadline: Deadline | None = None) -> PictureRefiner:
         """What quantisation asks to refine Gaussians like the given ones, for the rate too if D is given."""
         schedule = EFFORTS[min(EFFORTS)] if self.stopped else self._schedule
         return PictureRefiner(
-            self._target,
+            self._objective.balanced(self._reduced(splats).render()),
             schedule.steps // _STEPS_OF_FIT_PER_STEP,
             reduction=self._reduction,
             device=self._device,
-            objective=None if self._objective is None else self._objective.balanced(self._reduced(splats).render()),
-            penalty=None if step is None else rate.penalty(step / self._reduction),
-            deadline=self._next_deadline(),
+            penalty=None if d is None else rate.penalty(d / self._reduction),
+            deadline=deadline,
         )
 
     def _seconds(self, share: float) -> float | None:
         """A share of the time left, if that is limited; a little, lest nothing comes of it, if it is up."""
         return None if self._deadline is None else max(share * self._deadline.left, 0.01)
-
-    def _next_deadline(self) -> Deadline | None:
-        """When the next of several roundings shall be done."""
-        seconds = self._seconds(1 / max(self._roundings, 1))
-        # Some searches take more of them than is usual.
-        self._roundings = max(self._roundings - 1, 1)
-        return None if seconds is None else Deadline(seconds)
 
     def _kept(self, splats: Splats, keep: Callable[[NDArray[np.float64]], NDArray[np.bool_]]) -> Splats:
         reduced = self._reduced(splats)
@@ -236,4 +231,4 @@ class Task:
 
     @property
     def _weights(self) -> NDArray[np.float32] | None:
-        return None if self._objective is None else self._objective.weights
+        return self._objective.weights

@@ -3,6 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 import splatkernels
 
-from ..container import PROFILES
 from ..decoder import decode
-from ..encoder import DEFAULT_EFFORT, DEFAULT_PROFILE, DEFAULT_TUNE, FitOptions, encode
+from ..encoding.encode import encode
+from ..options import DEFAULT_EFFORT, DEFAULT_LOSS, DEFAULT_PROFILE, DEFAULT_TUNE, Options
 
 Pixels = NDArray[np.uint8]
 """[H, W] of a grey picture, [H, W, 3] of a colour picture."""
@@ -69,10 +70,10 @@ class Gsi(Codec):
     Args:
         profile: of the files.
         knob: what `quality` sets: "quality", or "n_gaussians", the number of Gaussians.
-        effort, loss, tune: as in `splatcodec.fit`.
+        effort, loss, tune: as in `splatcodec.Options`.
 
     Raises:
-        ValueError: there is no such profile.
+        ValueError: there is no such profile, effort, loss or tune.
     """
 
     extension = "gsi"
@@ -82,31 +83,28 @@ class Gsi(Codec):
         profile: str = DEFAULT_PROFILE,
         knob: Knob = "quality",
         effort: int = DEFAULT_EFFORT,
-        loss: str = "l2",
+        loss: str = DEFAULT_LOSS,
         tune: str = DEFAULT_TUNE,
     ) -> None:
-        if profile not in PROFILES.values():
-            raise ValueError(f"unknown profile {profile!r}, expected one of {', '.join(PROFILES.values())}")
+        self._options = Options(profile=profile, effort=effort, loss=loss, tune=tune)
         # Whatever is not the default, and the profile if all is.
         named = [value for value in (profile, tune) if value not in (DEFAULT_PROFILE, DEFAULT_TUNE)] or [profile]
         self.name = "-".join(["gsi", *named])
         self.qualities, self.bounds = _SETTINGS[knob]
         self._knob = knob
-        self._options: FitOptions = {"effort": effort, "loss": loss, "tune": tune}
-        self._profile = profile
 
     @property
     def version(self) -> str:
         number = f"{version('splatcodec')}+{_source_digest()}"
-        options = ", ".join(f"{name} {value}" for name, value in self._options.items())
+        options = ", ".join(f"{name} {getattr(self._options, name)}" for name in ("effort", "loss", "tune"))
         return f"splatcodec {number}, by {self._knob}, {options}"
 
     def prepare(self) -> None:
-        self.decode(encode(np.zeros((8, 8, 3), np.uint8), profile=self._profile, n_gaussians=2, effort=1))
+        self.decode(encode(np.zeros((8, 8, 3), np.uint8), replace(self._options, n_gaussians=2, effort=1)))
 
     def encode(self, image: Pixels, quality: float) -> bytes:
         setting: dict[str, Any] = {self._knob: round(quality) if self._knob == "n_gaussians" else quality}
-        return encode(image, profile=self._profile, **self._options, **setting)
+        return encode(image, replace(self._options, **setting))
 
     def decode(self, data: bytes) -> Pixels:
         return decode(data)

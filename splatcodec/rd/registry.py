@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..container import PROFILES
-from ..encoder import DEFAULT_EFFORT, DEFAULT_PROFILE, DEFAULT_TUNE, TUNES
+from ..compress import profiles
+from ..options import DEFAULT_EFFORT, DEFAULT_PROFILE, DEFAULT_TUNE, TUNES
 from .codecs import Codec, Gsi, Knob
 from .opponents import Avif, AvifPsnr, AvifSsim, Jpeg, Jpeg2000, JpegXl, WebP
 
@@ -14,7 +14,7 @@ _OPPONENTS: dict[str, type[Codec]] = {
 }
 _OWN: dict[str, tuple[str, str]] = {
     "gsi": (DEFAULT_PROFILE, DEFAULT_TUNE),
-    **{f"gsi-{profile}": (profile, DEFAULT_TUNE) for profile in PROFILES.values()},
+    **{f"gsi-{profile}": (profile, DEFAULT_TUNE) for profile in profiles.NAMES},
     **{f"gsi-{tune}": (DEFAULT_PROFILE, tune) for tune in TUNES if tune != DEFAULT_TUNE},
 }
 """Profile and tune of each of our own."""

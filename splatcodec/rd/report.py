@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ..files import replacing
-from ..image import load_image, to_uint8
+from ..image import load_pixels
 from .codecs import Codec, Pixels
 from .curves import METRICS
 from .results import Results
@@ -71,8 +71,7 @@ def write_report(
         failures="" if not failed else f"<h2>Failures</h2>{_table(('picture', 'codec', 'quality', 'error'), failed)}",
         shown="" if len(shown) == len(images) else f" The first {len(shown)} of {len(images)} pictures.",
         pictures="\n".join(
-            _slider(name, to_uint8(load_image(images[name])), matched(results, name), codecs, directory)
-            for name in shown
+            _slider(name, load_pixels(images[name]), matched(results, name), codecs, directory) for name in shown
         ),
         versions=_table(("codec", "version"), [[codec, results.of(codec).rows[0].version] for codec in results.codecs]),
         runs=_table(facts, [[str(run.get(fact, "")) for fact in facts] for run in results.runs]),

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from llvmlite.binding import get_host_cpu_name
 
+from splatkernels import get_num_threads
+
 from ..files import source_name
-from ..image import load_image, to_uint8
+from ..image import load_pixels
 from .codecs import Codec, Pixels
 from .journal import Journal
 from .registry import get_codec
@@ -169,7 +171,7 @@ def _tasks(
     folder: Path,
 ) -> Iterator[_Task]:
     for picture, image in named(images).items():
-        pixels = to_uint8(load_image(image))
+        pixels = load_pixels(image)
         height, width = pixels.shape[:2]
         digest = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()[:16]
         # Paths are read where they are needed, so that a thousand pictures fit into memory.
@@ -229,7 +231,7 @@ def _measure(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[_Task, Row, fl
     """Tasks as they are done, with their rows and seconds."""
     if not tasks:
         return
-    lanes = [Lane(max(1, (os.cpu_count() or 1) // jobs)) for _ in range(min(jobs, len(tasks)))]
+    lanes = [Lane(max(1, get_num_threads() // jobs)) for _ in range(min(jobs, len(tasks)))]
     free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
     for lane in lanes:
         free.put(lane)

@@ -15,7 +15,7 @@ import numpy as np
 from loky import ProcessPoolExecutor
 from loky.process_executor import BrokenProcessPool
 
-from ..image import load_image, to_uint8
+from ..image import load_pixels
 from ..metrics import evaluate
 from .codecs import Codec, Pixels
 from .curves import METRICS
@@ -112,7 +112,7 @@ def _timed(codec: Codec, function: Callable[..., Any], *args: object) -> tuple[A
 
 def _encode(codec: Codec, image: Pixels | str, quality: float, path: Path) -> dict[str, Any]:
     try:
-        pixels = to_uint8(load_image(image))
+        pixels = load_pixels(image)
         data, seconds = _timed(codec, codec.encode, pixels, quality)
         if not isinstance(data, bytes):
             raise TypeError(f"expected bytes, got {type(data).__name__}")
@@ -129,7 +129,7 @@ def _decode(codec: Codec, image: Pixels | str, path: Path) -> dict[str, Any]:
         decoded, seconds = _timed(codec, codec.decode, path.read_bytes())
         if not isinstance(decoded, np.ndarray) or decoded.dtype != np.uint8:
             raise TypeError(f"expected an array of uint8, got {getattr(decoded, 'dtype', type(decoded).__name__)}")
-        evaluation = asdict(evaluate(to_uint8(load_image(image)), decoded))
+        evaluation = asdict(evaluate(load_pixels(image), decoded))
     except BaseException as error:
         return _failure("decode", error)
     metrics = {name: evaluation[name] for name in (metric.replace("-", "_") for metric in METRICS)}

@@ -5,15 +5,17 @@ import pytest
 
 import splatcodec
 from splatcodec import GsiError, Splats
-from splatcodec.compress import adaptive, contexts, lattice, quantizer
+from splatcodec.compress import adaptive, contexts, ladder, lattice, quantizer
 from splatcodec.compress.adaptive import Canvas, Quantized
 from splatcodec.compress.coder import Coder
 from splatcodec.compress.lattice import Symbols
 from splatcodec.compress.quantizer import quantize
 from splatcodec.container import Chunk, Header, pack, unpack, varint
-from splatcodec.encoder import encode_to
+from splatcodec.encoding.encode import encode_to
+from splatcodec.encoding.goals import Goal
+from splatcodec.fitting.loss import Loss
+from splatcodec.fitting.objective import make_objective
 from splatcodec.fitting.refinement import PictureRefiner
-from splatcodec.goals import Goal
 from splatcodec.image import load_image
 from splatcodec.metrics import psnr
 from splatkernels import Gradients
@@ -47,7 +49,7 @@ def random_splats(count: int, channels: int, seed: int = 0, width: int = 300, he
 
 
 def file_of(quantized: Quantized) -> bytes:
-    header = Header("adaptive", quantized.canvas.channels, *quantized.canvas[:2], len(quantized.symbols))
+    header = Header(adaptive.PROFILE.number, quantized.canvas.channels, *quantized.canvas[:2], len(quantized.symbols))
     return pack(header, adaptive.encode(quantized))
 
 
@@ -56,7 +58,7 @@ def file_of(quantized: Quantized) -> bytes:
 @pytest.mark.parametrize("count", [1, 2, 700])
 def test_files_hold_what_was_quantised(channels, d, count):
     splats = random_splats(count, channels)
-    quantized = quantize(splats, adaptive.nearest_step(d), Idle())
+    quantized = quantize(splats, ladder.nearest(d), Idle())
     expected, found = quantized.splats(), splatcodec.read(file_of(quantized))
     for name in ("means", "scales", "rotations", "colors"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
@@ -67,7 +69,7 @@ def test_finer_steps_are_closer():
     image = splats.render()
     errors = []
     for d in (0.3, 0.1, 0.03, 0.01, 0.003):
-        quantized = quantize(splats, adaptive.nearest_step(d), Idle())
+        quantized = quantize(splats, ladder.nearest(d), Idle())
         errors.append(np.sqrt(((quantized.splats().render() - image) ** 2).sum()))
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 0.05 * errors[0]
@@ -77,7 +79,7 @@ def test_every_attribute_costs_about_the_same_error():
     """One step of any attribute, alone, adds about D^2."""
     d = 0.05
     splats = Splats([[100, 100]], [[12, 4]], [0.5], [[0.4, 0.3, 0.2]], 200, 200)
-    symbols = quantize(splats, adaptive.nearest_step(d), Idle()).symbols
+    symbols = quantize(splats, ladder.nearest(d), Idle()).symbols
     units = lattice.scale_units(symbols.scales, symbols.classes)
     octaves = lattice.scale_steps()[symbols.classes] / lattice.OCTAVE
     steps = {
@@ -95,7 +97,7 @@ def test_every_attribute_costs_about_the_same_error():
 def test_half_a_turn_and_swapped_axes_are_the_same_gaussian():
     splats = random_splats(50, 3)
     turned = Splats(splats.means, splats.scales[:, ::-1], splats.rotations + 1.5 * np.pi, splats.colors, 200, 300)
-    files = [file_of(quantize(s, adaptive.nearest_step(0.05), Idle())) for s in (splats, turned)]
+    files = [file_of(quantize(s, ladder.nearest(0.05), Idle())) for s in (splats, turned)]
     assert files[0] == files[1]
 
 
@@ -123,13 +125,13 @@ def test_integer_tables_do_not_hang_on_the_last_digit():
 def test_flips_lower_distortion_and_rate(picture, monkeypatch):
     target = load_image(picture)
     splats = splatcodec.fit(picture, n_gaussians=80, effort=1)
-    step = adaptive.nearest_step(0.3)
+    step = ladder.nearest(0.3)
     costs = []
     for rounds in (0, 30):
         monkeypatch.setattr(quantizer, "_FLIP_ROUNDS", rounds)
-        quantized = quantize(splats, step, PictureRefiner(target, 20))
-        distortion = ((quantized.splats().render() - target) ** 2).sum() / adaptive.step_value(step) ** 2
-        costs.append(distortion + lattice.SLOPE * sum(adaptive.measure(quantized).values()))
+        quantized = quantize(splats, step, PictureRefiner(make_objective(Loss(), target, None, "cpu"), 20))
+        distortion = ((quantized.splats().render() - target) ** 2).sum() / ladder.value(step) ** 2
+        costs.append(distortion + ladder.SLOPE * sum(adaptive.measure(quantized).values()))
         assert quantized.symbols.colors.any(axis=1).all()
         np.testing.assert_array_equal(splatcodec.read(file_of(quantized)).means, quantized.splats().means)
     assert costs[1] < 0.99 * costs[0]
@@ -141,7 +143,7 @@ def test_classes_follow_the_amplitude():
 
 
 def test_bits_add_up_to_the_file():
-    quantized = quantize(random_splats(500, 3), adaptive.nearest_step(0.05), Idle())
+    quantized = quantize(random_splats(500, 3), ladder.nearest(0.05), Idle())
     bits = adaptive.measure(quantized)
     assert set(bits) == {"means", "classes", "colors", "scales", "rotations"}
     assert sum(bits.values()) == pytest.approx(8 * len(adaptive.encode(quantized)[0].payload), abs=64)
@@ -149,7 +151,7 @@ def test_bits_add_up_to_the_file():
 
 def test_a_file_is_not_much_more_than_its_gaussians():
     splats = random_splats(20, 3, width=64, height=64)
-    quantized = quantize(splats, adaptive.nearest_step(0.2), Idle())
+    quantized = quantize(splats, ladder.nearest(0.2), Idle())
     assert len(file_of(quantized)) - sum(adaptive.measure(quantized).values()) / 8 <= 60
 
 
@@ -168,7 +170,7 @@ def test_more_quality_is_more_bytes_and_more_psnr(picture):
 
 
 def test_the_number_of_gaussians_can_be_given(picture):
-    encoding = encode_to(picture, None, n_gaussians=50, effort=2)
+    encoding = encode_to(picture, splatcodec.Options(n_gaussians=50, effort=2)).encoding
     assert encoding.fitted == 50
     assert 40 <= encoding.n_gaussians <= 50
     assert splatcodec.evaluate(picture, encoding.data).psnr > 25
@@ -178,7 +180,7 @@ def test_a_large_lambda_makes_small_files(picture):
     small, large = (splatcodec.encode(picture, lambda_=value, effort=2) for value in (2000, 200))
     assert len(small) < len(large)
     picture = np.zeros((3, 40, 40), np.float32)
-    assert Goal("lambda_", 1000).step(picture) < Goal("lambda_", 100).step(picture)
+    assert Goal("lambda_", 1000).notch(picture) < Goal("lambda_", 100).notch(picture)
 
 
 @pytest.mark.parametrize(
@@ -205,11 +207,13 @@ def damaged(data: bytes, payload: bytes, count: int | None = None) -> bytes:
     """The file with another payload and count, and right checksums."""
     header, _ = unpack(data, "file")
     count = header.n_gaussians if count is None else count
-    return pack(Header("adaptive", header.channels, header.width, header.height, count), [Chunk("ADAP", payload)])
+    return pack(
+        Header(adaptive.PROFILE.number, header.channels, header.width, header.height, count), [Chunk("ADAP", payload)]
+    )
 
 
 def test_damage_behind_right_checksums_never_breaks():
-    data = file_of(quantize(random_splats(60, 3), adaptive.nearest_step(0.1), Idle()))
+    data = file_of(quantize(random_splats(60, 3), ladder.nearest(0.1), Idle()))
     payload = unpack(data, "file")[1][0].payload
     rng = np.random.default_rng(0)
     for _ in range(100):
@@ -223,12 +227,12 @@ def test_damage_behind_right_checksums_never_breaks():
 
 
 def test_forged_headers_are_refused():
-    data = file_of(quantize(random_splats(60, 3), adaptive.nearest_step(0.1), Idle()))
+    data = file_of(quantize(random_splats(60, 3), ladder.nearest(0.1), Idle()))
     payload = unpack(data, "file")[1][0].payload
     with pytest.raises(GsiError, match="2147483647 Gaussians in"):
         splatcodec.read(damaged(data, payload, 2**31 - 1))
     with pytest.raises(GsiError, match="ADAP step: value out of range"):
-        splatcodec.read(damaged(data, varint(adaptive.LAST_STEP + 1) + payload[2:]))
+        splatcodec.read(damaged(data, varint(ladder.LAST + 1) + payload[2:]))
 
 
 class Chosen(Coder):

@@ -7,9 +7,9 @@ import pytest
 
 import splatcodec
 from splatcodec import GsiError
-from splatcodec.container import MAGIC, Chunk, Header, Reader, pack, unpack, varint
+from splatcodec.container import MAGIC, Chunk, Header, Reader, pack, read_header, unpack, varint
 
-HEADER = Header("half", 3, 300, 20, 1)
+HEADER = Header(0, 3, 300, 20, 1)
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 16383, 16384, 2**31 - 1])
@@ -73,8 +73,8 @@ def test_errors_name_file_and_fault(tmp_path, encoded):
 @pytest.mark.parametrize(
     ("header", "field"),
     [
-        (Header("half", 3, 0, 10, 1), "canvas size"),
-        (Header("half", 3, 10, 10, 2**33), "Gaussian count"),
+        (Header(0, 3, 0, 10, 1), "canvas size"),
+        (Header(0, 3, 10, 10, 2**33), "Gaussian count"),
     ],
 )
 def test_header_values_out_of_range_are_refused(header, field):
@@ -87,7 +87,14 @@ def test_unknown_codes_in_the_header_are_refused(position, value, field):
     head = bytearray(pack(HEADER, [])[:-4])
     head[position] = value
     with pytest.raises(GsiError, match=f"{field}: value out of range at byte {position}"):
-        unpack(bytes(head) + crc32(head).to_bytes(4, "little"), "file")
+        splatcodec.read(bytes(head) + crc32(head).to_bytes(4, "little"))
+
+
+def test_a_header_can_be_read_alone():
+    data = pack(HEADER, [Chunk("ABCD", bytes(100))])
+    assert read_header(data, "file") == read_header(data[:-100], "file") == HEADER
+    with pytest.raises(GsiError, match="file: header: checksum mismatch"):
+        read_header(data[:9] + b"x" + data[10:], "file")
 
 
 def test_tags_are_letters_and_digits():
@@ -98,9 +105,9 @@ def test_tags_are_letters_and_digits():
 def test_a_huge_count_in_a_tiny_file_allocates_nothing():
     chunks = [Chunk("CELL", varint(2**31 - 1)), *(Chunk(tag, b"") for tag in ("MEAN", "SCAL", "ROTA", "COLR"))]
     with pytest.raises(GsiError, match="MEAN: 0 bytes where 2147483647 Gaussians take"):
-        splatcodec.read(pack(Header("half", 3, 64, 64, 2**31 - 1), chunks))
+        splatcodec.read(pack(Header(0, 3, 64, 64, 2**31 - 1), chunks))
     with pytest.raises(GsiError, match="fewer bytes than the canvas has cells"):
-        splatcodec.read(pack(Header("half", 3, 65535, 65535, 2**31 - 1), chunks))
+        splatcodec.read(pack(Header(0, 3, 65535, 65535, 2**31 - 1), chunks))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0, -1])
@@ -129,4 +136,4 @@ def test_chunks_must_be_those_of_the_profile(encoded):
 
 def test_too_large_a_canvas_is_refused():
     with pytest.raises(GsiError, match="65535 is the longest side"):
-        pack(Header("half", 3, 65536, 1, 0), [])
+        pack(Header(0, 3, 65536, 1, 0), [])

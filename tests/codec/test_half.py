@@ -5,7 +5,7 @@ import pytest
 
 import splatcodec
 from splatcodec import GsiError, Splats
-from splatcodec.profiles import half_to_bytes
+from splatcodec.encoding.encode import to_bytes
 
 
 def random_splats(count: int = 500, height: int = 3000, width: int = 4000, channels: int = 3) -> Splats:
@@ -29,7 +29,7 @@ def match_up(splats: Splats, other: Splats) -> np.ndarray:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_attributes_survive_to_half_precision(channels):
     splats = random_splats(channels=channels)
-    decoded = splatcodec.read(half_to_bytes(splats))
+    decoded = splatcodec.read(to_bytes(splats))
     rows = match_up(splats, decoded)
     assert sorted(rows) == list(range(len(splats)))
     np.testing.assert_allclose(decoded.means[rows], splats.means, atol=1 / 64)
@@ -43,18 +43,18 @@ def test_attributes_survive_to_half_precision(channels):
 
 
 def test_a_second_round_trip_changes_nothing():
-    once = half_to_bytes(splatcodec.read(half_to_bytes(random_splats())))
-    assert half_to_bytes(splatcodec.read(once)) == once
+    once = to_bytes(splatcodec.read(to_bytes(random_splats())))
+    assert to_bytes(splatcodec.read(once)) == once
 
 
 def test_no_gaussians_is_a_valid_file():
     empty = Splats(np.empty((0, 2)), np.empty((0, 2)), np.empty(0), np.empty((0, 3)), 5, 7)
-    assert len(splatcodec.read(half_to_bytes(empty))) == 0
-    assert splatcodec.decode(half_to_bytes(empty)).shape == (5, 7, 3)
+    assert len(splatcodec.read(to_bytes(empty))) == 0
+    assert splatcodec.decode(to_bytes(empty)).shape == (5, 7, 3)
 
 
 def test_values_beyond_half_precision_are_refused():
     splats = random_splats(3)
     splats.colors[1, 2] = 1e6
     with pytest.raises(GsiError, match=r"COLR: the value 1e\+06 of a Gaussian does not fit half precision"):
-        half_to_bytes(splats)
+        to_bytes(splats)

@@ -1,13 +1,15 @@
 """Limits on time, with a clock that steps of the optimizer alone move."""
 
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 import splatcodec
-from splatcodec import encoder
-from splatcodec.fitting import growth, pace, refinement
+from splatcodec.encoding import prepare
+from splatcodec.fitting import growth, pace, refinement, task
 from splatcodec.fitting.pace import affordable, reduce
 from splatcodec.fitting.schedule import EFFORTS
 from splatcodec.metrics import psnr
@@ -33,13 +35,11 @@ def clock(monkeypatch) -> SimpleNamespace:
 
         return step
 
-    for module in (encoder, growth, pace, refinement):
+    for module in (prepare, growth, pace, refinement):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-    # It takes steps of its own.
-    inner = FrameAdam.step_along
     monkeypatch.setattr(FrameAdam, "step", timed(FrameAdam.step, 1))
-    monkeypatch.setattr(FrameAdam, "step_along", timed(inner, STRUCTURE))
-    monkeypatch.setattr(encoder, "_compile", lambda *_: None)
+    monkeypatch.setattr(FrameAdam, "step_along", timed(FrameAdam.step_along, STRUCTURE))
+    monkeypatch.setattr(prepare, "_compile", lambda *_: None)
     return clock
 
 
@@ -84,6 +84,39 @@ def test_time_that_is_not_needed_is_not_spent(clock, options):
     assert clock.now < needed + 0.3
 
 
+def test_no_fit_begins_when_the_time_is_up(clock, monkeypatch):
+    """Of small pictures, which take several fits."""
+    begun = []
+
+    def grow(self, *arguments, **options):
+        begun.append(clock.now)
+        return original(self, *arguments, **options)
+
+    original = task.Task.grow
+    monkeypatch.setattr(task.Task, "grow", grow)
+    splatcodec.encode(photograph(40), max_seconds=0.3, effort=9)
+    assert len(begun) == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"weights": np.linspace(0.1, 1, 600).reshape(20, 30)}, {"tune": "ssim"}])
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3)])
+def test_kernels_are_compiled_before_the_time_begins(monkeypatch, shape, options):
+    """So that no kernel has another signature after an encode of limited time than after what prepares it."""
+    pixels = np.random.default_rng(0).random(shape, np.float32)
+    prepare._compile(splatcodec.Options(**options), 3 if len(shape) == 3 else 1, "cpu")
+    before = signatures()
+    splatcodec.encode(pixels, max_seconds=20, effort=1, n_gaussians=30, **options)
+    assert signatures() == before
+
+
+def signatures() -> int:
+    """Of all compiled kernels."""
+    found = 0
+    for module in [module for name, module in sys.modules.items() if name.startswith(("splatcodec.", "splatkernels."))]:
+        found += sum(len(value.signatures) for value in vars(module).values() if isinstance(value, Dispatcher))
+    return found
+
+
 def test_a_fit_in_limited_time_has_all_its_gaussians(clock):
     states = []
     splats = splatcodec.fit(photograph(60), n_gaussians=100, effort=9, max_seconds=1, callback=states.append)
@@ -114,7 +147,7 @@ def test_more_time_is_worth_something(clock):
 @pytest.mark.parametrize("roundings", [0, 1, 3])
 @pytest.mark.parametrize("pixels", [1, 10_000, 12_000_000])
 def test_what_is_affordable_grows_with_time(monkeypatch, pixels, roundings, structure):
-    monkeypatch.setattr(pace, "_seconds_per_pixel", lambda device: 2e-8)
+    monkeypatch.setattr(pace, "_seconds_of_step", lambda device: (1e-4, 2e-8))
     before = None
     for seconds in (0, 0.01, 0.1, 1, 10, 100, 1e4, 1e9):
         schedule, reduction = affordable(EFFORTS[9], pixels, seconds, "cpu", structure=structure, roundings=roundings)

@@ -42,7 +42,7 @@ def test_gaussians_of_a_priced_fit_have_less_energy(photo):
 
 
 @pytest.mark.parametrize("kind", [Count, Distortion])
-def test_a_fit_is_priced_for_the_step_that_suits_it(photo, kind):
+def test_a_fit_is_priced_for_the_d_that_suits_it(photo, kind):
     """The D it reckoned with at the end is about the one that its Gaussians and their error call for."""
     planes = load_image(photo)
     reached = ((grow(planes, Count(300), EFFORTS[3]).render() - planes) ** 2).sum()
@@ -50,12 +50,12 @@ def test_a_fit_is_priced_for_the_step_that_suits_it(photo, kind):
         Count: lambda: Count(300),
         Distortion: lambda: Distortion(planes, float(reached), 10_000),
     }
-    budget, steps = budgets[kind](), []
-    ask = budget.step
-    budget.step = lambda *state: steps.append(ask(*state)) or steps[-1]
+    budget, asked = budgets[kind](), []
+    ask = budget.d
+    budget.d = lambda *state: asked.append(ask(*state)) or asked[-1]
     splats = grow(planes, budget, EFFORTS[3])
-    suited = rate.balanced_step(len(splats), float(((splats.render() - planes) ** 2).sum()))
-    assert steps[-1] == pytest.approx(suited, rel=0.25)
+    suited = rate.balanced_d(len(splats), float(((splats.render() - planes) ** 2).sum()))
+    assert asked[-1] == pytest.approx(suited, rel=0.25)
 
 
 @pytest.mark.parametrize("tune", ["psnr", "ssim"])

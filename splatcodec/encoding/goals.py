@@ -8,18 +8,19 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .compress import adaptive
-from .compress.lattice import SLOPE
+from ..compress import ladder
 
 DEFAULT_QUALITY = 60
 # D at the ends of the scale: on photographs 0.03 bpp, and 36 to 41 dB.
-_LOWEST_STEP, _HIGHEST_STEP = 1.3, 0.065
+_COARSEST, _FINEST = 1.3, 0.065
 # Beyond what 8-bit samples can tell apart.
 _HIGHEST_PSNR = 100
 
-# In pixels, and in full scales.
-_SMALL, _FAINT = 28**2, 16 / 255
-_MOST_FAINT = 0.25
+# Pictures of fewer pixels are small.
+_SMALL = 28**2
+# Pictures are faint whose samples deviate by less, in full scales, and D is at least this share of the usual one.
+_FAINT, _LEAST_FACTOR = 16 / 255, 0.25
+# Pixels from which the deviation is known well enough.
 _SAMPLED = 2**19
 
 Kind = Literal["quality", "lambda_", "target_bpp", "target_size", "target_psnr"]
@@ -62,12 +63,12 @@ class Goal:
         """Whether it takes several tries to meet it."""
         return self.kind.startswith("target")
 
-    def step(self, picture: NDArray[np.float32]) -> int:
-        """Index of D that a quality or a lambda asks for, of a picture [C, H, W]."""
+    def notch(self, picture: NDArray[np.float32]) -> int:
+        """The notch of D that a quality or a lambda asks for, of a picture [C, H, W]."""
         if self.kind == "quality":
-            step = _LOWEST_STEP * (_HIGHEST_STEP / _LOWEST_STEP) ** (self.value / 100)
-            return adaptive.nearest_step(step * _fineness(picture))
-        return adaptive.nearest_step(math.sqrt(self.value / SLOPE) / 255)
+            d = _COARSEST * (_FINEST / _COARSEST) ** (self.value / 100)
+            return ladder.nearest(d * _fineness(picture))
+        return ladder.nearest(math.sqrt(self.value / ladder.SLOPE) / 255)
 
 
 def _fineness(picture: NDArray[np.float32]) -> float:
@@ -76,8 +77,10 @@ def _fineness(picture: NDArray[np.float32]) -> float:
     D is about the error that a Gaussian may leave, a sum over samples. In a picture of few pixels, few samples share
     it; in one of little contrast, it is as large as what the picture shows.
     """
-    small = math.sqrt(min(picture[0].size / _SMALL, 1.0))
-    # Of a large picture, some pixels will do.
-    apart = math.ceil(math.sqrt(picture[0].size / _SAMPLED))
-    deviation = math.sqrt(float(picture[:, ::apart, ::apart].var(axis=(1, 2), dtype=np.float64).mean()))
-    return small * min(max(deviation / _FAINT, _MOST_FAINT), 1.0)
+    pixels = picture.reshape(len(picture), -1)
+    small = math.sqrt(min(pixels.shape[1] / _SMALL, 1.0))
+    if pixels.shape[1] > _SAMPLED:
+        # At random: every second pixel of a picture of stripes may be black.
+        pixels = pixels[:, np.random.default_rng(0).integers(0, pixels.shape[1], _SAMPLED)]
+    deviation = math.sqrt(float(pixels.var(axis=1, dtype=np.float64).mean()))
+    return small * min(max(deviation / _FAINT, _LEAST_FACTOR), 1.0)

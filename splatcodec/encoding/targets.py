@@ -4,21 +4,22 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .compress import adaptive
-from .decoder import from_bytes
-from .errors import TargetError
-from .fitting.budget import Budget
-from .fitting.task import Task
+from ..compress import ladder
+from ..compress.profiles import Profile, Slope
+from ..decoder import from_bytes
+from ..errors import TargetError
+from ..fitting.budget import Budget
+from ..fitting.task import Task
+from ..image import to_uint8
+from ..metrics import psnr
+from ..splats import Splats
+from .finish import Encoding, finish, smallest
 from .goals import Goal
-from .image import to_uint8
-from .metrics import psnr
-from .profiles import Encoding, finish, smallest
-from .splats import Splats
 
 _SIZE_TOLERANCE = 0.03
 _PSNR_TOLERANCE = 0.1
@@ -32,34 +33,18 @@ USUAL_TRIES = 4
 """Files that a search makes."""
 # As long as the aim has not been passed, each move goes so many times farther than the slope says.
 _GALLOP = 3
-# Settings to try on each side of one that misses by being rounded.
-_NEAR = 3
-# Where a search begins: about what photographs take.
-_BITS_PER_GAUSSIAN = {"adaptive": 31, "vq": 56, "half": 128}
-# So many octaves from the setting that suits a fit, another fit is better.
-_FREE = 0.5
+# A setting that has been tried is replaced by one at most so far away.
+_FARTHEST_NEIGHBOR = 3
+# Beyond this many octaves from the setting that suits a fit, refit.
+_REFIT_BEYOND = 0.5
 # Octaves of Gaussians to an octave of D.
 _GAUSSIANS_PER_STEP = 1.3
-# Octaves of Gaussians to have more than it takes, where some are going to be dropped.
-_SPARE = 0.25
+# Where Gaussians are going to be dropped, so many octaves more are fitted than it takes.
+_SURPLUS = 0.25
 
 
-class _Slope(NamedTuple):
-    """What an octave of a setting changes, roughly."""
-
-    alone: float
-    """With the same fit."""
-    refitted: float
-    """With as many Gaussians as suit it."""
-
-
-# Rounded from fits of photographs.
-_LOG_SIZE = {"adaptive": _Slope(0.24, 1.15), "vq": _Slope(0.64, 0.64), "half": _Slope(0.69, 0.69)}
-_PSNR = {"adaptive": _Slope(1.1, 4.8), "vq": _Slope(2.6, 2.6), "half": _Slope(2.6, 2.6)}
-
-
-def meet(goal: Goal, picture: NDArray[np.float32], task: Task, profile: str, n_gaussians: int | None) -> Encoding:
-    """Encode a picture [C, H, W] to a target, as `encoder.encode_to`.
+def meet(goal: Goal, picture: NDArray[np.float32], task: Task, profile: Profile, n_gaussians: int | None) -> Encoding:
+    """Encode a picture [C, H, W] to a target, as `encode.encode_to`.
 
     Raises:
         TargetError: that is impossible.
@@ -79,14 +64,16 @@ def meet(goal: Goal, picture: NDArray[np.float32], task: Task, profile: str, n_g
     return _meet_size(limit, least, task, profile, n_gaussians)
 
 
-def _meet_size(limit: int, least: Encoding, task: Task, profile: str, n_gaussians: int | None) -> Encoding:
+def _meet_size(limit: int, least: Encoding, task: Task, profile: Profile, n_gaussians: int | None) -> Encoding:
     """A file of at most `limit` bytes, and little less unless the picture needs no more; `least` is the smallest."""
-    budget = task.count(n_gaussians or min(max(1, 8 * limit // _BITS_PER_GAUSSIAN[profile]), task.most))
+    usual = int(8 * limit / profile.hints.bits_per_gaussian)
+    budget = task.budget_of_count(n_gaussians or min(max(1, usual), task.most))
     aim = _Aim(
         lambda encoding: math.log(len(encoding.data)),
         math.log(limit * (1 - _SIZE_TOLERANCE)),
         math.log(limit + 0.5),
-        _LOG_SIZE[profile],
+        profile.hints.log_size,
+        bounded="above",
     )
     found = _Search(task, profile, budget, n_gaussians is not None, aim).run()
     under = [encoding for encoding in (least, *found) if len(encoding.data) <= limit]
@@ -94,7 +81,7 @@ def _meet_size(limit: int, least: Encoding, task: Task, profile: str, n_gaussian
 
 
 def _meet_psnr(
-    target: float, picture: NDArray[np.float32], task: Task, profile: str, n_gaussians: int | None
+    target: float, picture: NDArray[np.float32], task: Task, profile: Profile, n_gaussians: int | None
 ) -> Encoding:
     """The smallest file found whose PSNR is at least `target`; the best one if the user wants no more."""
     pixels = to_uint8(picture)
@@ -107,8 +94,8 @@ def _meet_psnr(
     if reached(least) >= target:
         return least
     error = task.samples * 10 ** (-target / 10)
-    budget = task.count(n_gaussians) if n_gaussians else task.distortion(error)
-    aim = _Aim(reached, target, target + _PSNR_TOLERANCE, _PSNR[profile])
+    budget = task.budget_of_count(n_gaussians) if n_gaussians else task.budget_of_error(error)
+    aim = _Aim(reached, target, target + _PSNR_TOLERANCE, profile.hints.psnr, bounded="below")
     found = _Search(task, profile, budget, n_gaussians is not None, aim).run()
     above = [encoding for encoding in found if reached(encoding) >= target]
     if not above:
@@ -129,20 +116,28 @@ class _Aim:
     """The lowest measure that will do."""
     high: float
     """The highest."""
-    slope: _Slope
+    slope: Slope
     """Of the measure."""
+    bounded: Literal["above", "below"]
+    """Where the limit is that no file may pass; the other one is a wish."""
 
     @property
     def middle(self) -> float:
         """What to aim at."""
         return 0.5 * (self.low + self.high)
 
+    def allows(self, value: float) -> bool:
+        """Whether a file of a measure can be handed out."""
+        return value <= self.high if self.bounded == "above" else value >= self.low
+
 
 class _Files(Protocol):
-    """The files of one fit. Settings are whole numbers from 0; the larger, the larger and better are the files."""
+    """The files of one fit. Settings are whole numbers; the larger, the larger and better are the files."""
 
     splats: Splats
     """The fit."""
+    first: int
+    """The smallest setting."""
     last: int
     """The largest setting."""
 
@@ -160,22 +155,23 @@ class _Files(Protocol):
 
 
 class _ByStep:
-    """Files of the adaptive profile: a setting is the index of D."""
+    """Files of a profile that follows D: a setting is its notch."""
 
-    def __init__(self, task: Task, splats: Splats) -> None:
+    def __init__(self, task: Task, splats: Splats, profile: Profile) -> None:
         self._task = task
+        self._profile = profile
         self.splats = splats
-        self._center = adaptive.nearest_step(task.balanced_step(splats))
-        self.last = adaptive.LAST_STEP
+        self._center = ladder.nearest(task.balanced_d(splats))
+        self.first, self.last = 0, ladder.LAST
 
     def octave(self, setting: int) -> float:
-        return (setting - self._center) / adaptive.STEPS_PER_OCTAVE
+        return (setting - self._center) / ladder.PER_OCTAVE
 
     def setting(self, octave: float) -> int:
-        return min(max(round(self._center + octave * adaptive.STEPS_PER_OCTAVE), 0), self.last)
+        return min(max(round(self._center + octave * ladder.PER_OCTAVE), self.first), self.last)
 
     def encode(self, setting: int) -> Encoding:
-        return finish(self._task, self.splats, setting, "adaptive")
+        return finish(self._task, self.splats, setting, self._profile)
 
     def gaussians(self, octave: float) -> float:
         return len(self.splats) * 2 ** (_GAUSSIANS_PER_STEP * octave)
@@ -184,28 +180,28 @@ class _ByStep:
 class _ByCount:
     """Files of the other profiles: a setting is a number of Gaussians, of which those that are missed least go."""
 
-    def __init__(self, task: Task, splats: Splats, profile: str) -> None:
+    def __init__(self, task: Task, splats: Splats, profile: Profile) -> None:
         self._task = task
         self._profile = profile
         self.splats = splats
-        self.last = len(splats)
+        # There is always one.
+        self.first, self.last = 1, max(len(splats), 1)
 
     def octave(self, setting: int) -> float:
-        # Half a Gaussian stands for none.
-        return math.log2(max(setting, 0.5) / max(self.last, 0.5))
+        return math.log2(setting / self.last)
 
     def setting(self, octave: float) -> int:
-        return round(self.last * 2 ** min(octave, 0))
+        return max(round(self.last * 2 ** min(octave, 0)), self.first)
 
     def encode(self, setting: int) -> Encoding:
-        return finish(self._task, self._task.trim(self.splats, setting), adaptive.LAST_STEP, self._profile)
+        return finish(self._task, self.splats, ladder.LAST, self._profile, most=setting)
 
     def gaussians(self, octave: float) -> float:
-        return len(self.splats) * 2 ** (octave + _SPARE)
+        return len(self.splats) * 2 ** (octave + _SURPLUS)
 
 
-def _files(task: Task, splats: Splats, profile: str) -> _Files:
-    return _ByStep(task, splats) if profile == "adaptive" else _ByCount(task, splats, profile)
+def _files(task: Task, splats: Splats, profile: Profile) -> _Files:
+    return (_ByStep if profile.follows_d else _ByCount)(task, splats, profile)
 
 
 class _Search:
@@ -218,7 +214,7 @@ class _Search:
         aim: what is wanted.
     """
 
-    def __init__(self, task: Task, profile: str, budget: Budget, fixed: bool, aim: _Aim) -> None:
+    def __init__(self, task: Task, profile: Profile, budget: Budget, fixed: bool, aim: _Aim) -> None:
         self._task = task
         self._profile = profile
         self._fixed = fixed
@@ -238,8 +234,8 @@ class _Search:
 
     @property
     def _late(self) -> bool:
-        """Whether there is no time for another file, and one that is not too large."""
-        return not self._task.seconds_left and min(self._tried.values(), default=math.inf) <= self._aim.high
+        """Whether there is no time for another file, and one that can be handed out."""
+        return not self._task.seconds_left and any(map(self._aim.allows, self._tried.values()))
 
     def _use(self, splats: Splats) -> None:
         """Go on with the files of a fit."""
@@ -259,9 +255,9 @@ class _Search:
             return self._near((1 - share) * files.octave(below) + share * files.octave(above))
         octave, missing = files.octave(setting), aim.middle - tried[setting]
         away = missing / aim.slope.alone
-        at_end = setting == (files.last if missing > 0 else 0)
+        at_end = setting == (files.last if missing > 0 else files.first)
         # Of a fit that has grown because it was too small, fewer Gaussians would be too few once more.
-        if (at_end or abs(octave + away) > _FREE) and (missing > 0 or not self._grown):
+        if (at_end or abs(octave + away) > _REFIT_BEYOND) and (missing > 0 or not self._grown):
             suited = (aim.middle - tried[files.setting(0)]) / aim.slope.refitted
             if self._refit(files.gaussians(suited), missing > 0):
                 return self._files.setting(0)
@@ -274,7 +270,7 @@ class _Search:
         count = min(max(count, 1), self._task.most)
         if self._fixed or not self._task.in_time or count == before:
             return False
-        splats = self._task.grow(self._task.count(count), self._files.splats)
+        splats = self._task.grow(self._task.budget_of_count(count), self._files.splats)
         if more and len(splats) <= before:
             # The picture has no place for more.
             self._fixed = True
@@ -286,5 +282,5 @@ class _Search:
     def _near(self, octave: float) -> int | None:
         """The setting next to a place that has not been tried: the measure may jump, or go the other way."""
         middle = self._files.setting(octave)
-        near = (middle + sign * offset for offset in range(_NEAR) for sign in (1, -1))
-        return next((s for s in near if 0 <= s <= self._files.last and s not in self._tried), None)
+        near = (middle + sign * offset for offset in range(_FARTHEST_NEIGHBOR) for sign in (1, -1))
+        return next((s for s in near if self._files.first <= s <= self._files.last and s not in self._tried), None)

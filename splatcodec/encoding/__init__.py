@@ -1,0 +1,1 @@
+"""The encoder: a pipeline from pictures to files."""

@@ -1,0 +1,159 @@
+"""Encoding: a picture is fitted with Gaussians, and their attributes are written to a .gsi file.
+
+The stages stand in modules of their own: `prepare` loads and plans, `fitting` fits, `finish` prunes, quantises and
+writes, and `targets` repeats that until a size or a PSNR is met.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatkernels.threads import limited
+
+from ..compress import ladder, profiles
+from ..compress.profiles import Profile
+from ..decoder import from_bytes
+from ..files import replacing
+from ..fitting.task import Task
+from ..options import Options, options_of
+from ..splats import Splats
+from .finish import Encoding, finish, write_splats
+from .prepare import prepare
+from .targets import USUAL_TRIES, meet
+
+if TYPE_CHECKING:
+    from ..image import ImageLike
+
+# Small pictures are worth several fits: for D, and for D times powers of the root of two.
+_OCTAVES = (0, -0.5, 0.5, -1, 1)
+# In them, bits count so much of what they do elsewhere: there are few, and files grow by four bytes at a time.
+_SHARE_OF_BITS = 0.25
+
+
+def encode(image: "ImageLike", options: Options | None = None, **fields: Any) -> bytes:
+    """Encode a picture as the bytes of a .gsi file.
+
+    Args:
+        image: anything `splatcodec.image.load_image` reads: a path, bytes, file, Pillow image, array or tensor.
+        options: what the encoder is told.
+        fields: the fields of `Options` one by one, instead, such as `quality=50` or `target_size=3000`.
+
+    Raises:
+        ImageError: the image or the weights cannot be read or are of an unsupported kind.
+        OSError: a file cannot be read.
+        TargetError: the picture cannot be encoded to the target; it says what can be had.
+        TypeError: there is no such field.
+        ValueError: an option is out of range.
+    """
+    return encode_to(image, options_of(options, fields)).encoding.data
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an encode has led to."""
+
+    encoding: Encoding
+    picture: NDArray[np.float32]
+    """[C, H, W], full scale 1: what was to be encoded."""
+
+
+def encode_to(image: "ImageLike", options: Options) -> Outcome:
+    """Encode a picture, and say how that went; otherwise like `encode`."""
+    goal, profile = options.goal, profiles.named(options.profile)
+    searches = goal is not None and goal.is_target
+    with limited(options.threads):
+        picture, task = prepare(image, options, USUAL_TRIES if searches else 1)
+        if goal is None:
+            splats = _fit(task, None, options.n_gaussians)
+            return Outcome(finish(task, splats, ladder.nearest(task.balanced_d(splats)), profile), picture)
+        if searches:
+            return Outcome(meet(goal, picture, task, profile, options.n_gaussians), picture)
+        notch = goal.notch(picture)
+        if task.is_small and options.n_gaussians is None:
+            return Outcome(_best(task, notch, profile), picture)
+        return Outcome(finish(task, _fit(task, notch, options.n_gaussians), notch, profile), picture)
+
+
+def fit(image: "ImageLike", options: Options | None = None, **fields: Any) -> Splats:
+    """Fit Gaussians to a picture, without any quantisation.
+
+    Args:
+        image, options, fields: as in `encode`; there is no file whose size or PSNR could be a target.
+
+    Returns:
+        Gaussians on the canvas of the picture.
+
+    Raises:
+        ImageError, OSError, TypeError, ValueError: as in `encode`.
+    """
+    options = options_of(options, fields)
+    goal = options.goal
+    if goal is not None and goal.is_target:
+        raise ValueError(f"a fit has no {goal.kind}: it is of a file, which takes `encode`")
+    with limited(options.threads):
+        picture, task = prepare(image, options, 0)
+        return _fit(task, None if goal is None else goal.notch(picture), options.n_gaussians)
+
+
+def _fit(task: Task, notch: int | None, n_gaussians: int | None) -> Splats:
+    """Gaussians for the D of a notch, as many as are worth it or as are given."""
+    d = None if notch is None else ladder.value(notch)
+    if n_gaussians is not None:
+        return task.grow(task.budget_of_count(n_gaussians, d))
+    assert d is not None
+    return task.grow(task.budget_of_price(d))
+
+
+def _best(task: Task, notch: int, profile: Profile) -> Encoding:
+    """The file of the least distortion + lambda rate among those of several fits, for the D of a notch."""
+    d = ladder.value(notch)
+    found: list[Encoding] = []
+    for attempt, octave in enumerate(_OCTAVES):
+        if found and not task.in_time:
+            break
+        splats = task.grow(task.budget_of_price(d * 2**octave), attempt=attempt)
+        found.append(finish(task, splats, notch, profile))
+
+    def cost(encoding: Encoding) -> float:
+        error = task.squared_error(from_bytes(encoding.data, ""))
+        return error + _SHARE_OF_BITS * ladder.SLOPE * d**2 * 8 * len(encoding.data)
+
+    return min(found, key=cost)
+
+
+def write(
+    splats: Splats,
+    file: str | os.PathLike[str] | BinaryIO,
+    *,
+    profile: str = "half",
+    quality: float = 100,
+) -> None:
+    """Write Gaussians to a .gsi file, which appears whole or not at all.
+
+    Args:
+        splats: what to write.
+        file: a path, or a file opened for writing bytes.
+        profile: as in `Options`; "half" stores them as they are, in half precision.
+        quality: how close a file of the profile "adaptive" comes, as in `Options`.
+
+    Raises:
+        GsiError: they do not fit the format.
+        OSError: the file cannot be written.
+        ValueError: there is no such profile, or the quality is out of range.
+    """
+    data = to_bytes(splats, profile, quality)
+    if not isinstance(file, str | os.PathLike):
+        file.write(data)
+        return
+    with replacing(file) as output:
+        output.write(data)
+
+
+def to_bytes(splats: Splats, profile: str = "half", quality: float = 100) -> bytes:
+    """What `write` writes."""
+    if profile not in profiles.NAMES:
+        raise ValueError(f"unknown profile {profile!r}, expected one of {', '.join(profiles.NAMES)}")
+    return write_splats(splats, profiles.named(profile), quality)

@@ -1,0 +1,75 @@
+"""From a fit to a file: Gaussians are pruned, quantised and written."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import container
+from ..compress import ladder
+from ..compress.profiles import Profile
+from ..fitting.pace import Deadline
+from ..fitting.schedule import EFFORTS
+from ..fitting.task import Task
+from ..splats import Splats
+from .goals import Goal
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A file and how it came about."""
+
+    data: bytes
+    """The file."""
+    fitted: int
+    """Gaussians of the fit; those that are not in the file were worth less than their bits."""
+    n_gaussians: int
+    """Gaussians of the file."""
+
+
+def finish(task: Task, splats: Splats, notch: int, profile: Profile, most: int | None = None) -> Encoding:
+    """Prune fitted Gaussians, and write them in a profile, as close to the picture as the notch of D allows.
+
+    Args:
+        task: what knows the picture.
+        splats: the fit.
+        notch: of D on its ladder.
+        profile: of the file.
+        most: how many Gaussians to keep at most, the ones that would be missed most.
+
+    Raises:
+        GsiError: they do not fit the format.
+    """
+    deadline = task.begin_rounding()
+    kept = task.prune(splats if most is None else task.trim(splats, most, deadline), ladder.value(notch))
+    return _round(task, kept, notch, profile, len(splats), deadline)
+
+
+def smallest(task: Task, profile: Profile) -> Encoding:
+    """The smallest file of a picture: one without Gaussians."""
+    pairs, numbers = np.empty((0, 2), np.float32), np.empty(0, np.float32)
+    nothing = Splats(pairs, pairs, numbers, np.empty((0, task.channels), np.float32), task.height, task.width)
+    return _round(task, nothing, 0, profile, 0, None)
+
+
+def write_splats(splats: Splats, profile: Profile, quality: float) -> bytes:
+    """The .gsi file of Gaussians that come from no picture: what they show is the picture.
+
+    Raises:
+        GsiError: they do not fit the format.
+    """
+    picture = splats.render()
+    task = Task(picture, EFFORTS[min(EFFORTS)])
+    notch = Goal("quality", quality).notch(picture.clip(0, 1))
+    return _round(task, splats, notch, profile, len(splats), None).data
+
+
+def _round(task: Task, kept: Splats, notch: int, profile: Profile, fitted: int, deadline: Deadline | None) -> Encoding:
+    d = ladder.value(notch)
+    _log.info("rounding %d of %d Gaussians, D = %.4g", len(kept), fitted, d)
+    quantised = profile.quantise(kept, notch, task.refiner(kept, d if profile.follows_d else None, deadline))
+    count, chunks = profile.write(quantised)
+    header = container.Header(profile.number, kept.channels, kept.width, kept.height, count)
+    return Encoding(container.pack(header, chunks), fitted, count)
