@@ -22,8 +22,10 @@ import numpy as np
 from tqdm import tqdm
 
 import splatcodec
-from splatcodec.compress import adaptive, coder, ladder, neighbors, profiles, quantizer, rates
-from splatcodec.compress.coder import PRIOR_WEIGHT, Integers
+from splatcodec.compress import adaptive, ladder, model, profiles, quantizer, rates
+from splatcodec.compress.neighbors import Surroundings, surroundings
+from splatcodec.compress.positions import Cells
+from splatcodec.compress.rangecoder import PRIOR_WEIGHT, Integers, Tables, tables_of
 from splatcodec.encoding.finish import finish
 from splatcodec.encoding.goals import Goal
 from splatcodec.fitting import rate
@@ -42,24 +44,28 @@ ALL = "nothing"
 
 @contextmanager
 def no_neighbors() -> Iterator[None]:
-    def without(self: neighbors.Surroundings, rows: Integers, number: int) -> neighbors.Pass:
-        one = original(self, rows, number)
-        return neighbors.Pass(one.rows, one.neighbors, np.zeros_like(one.weights))
+    def without(cells: Cells) -> Surroundings:
+        near = surroundings(cells)
+        return near._replace(weights=np.zeros_like(near.weights), largest=np.zeros_like(near.largest))
 
-    original = neighbors.Surroundings._pass
-    with patch.object(neighbors.Surroundings, "_pass", without):
+    with patch.object(model, "surroundings", without), patch.object(quantizer, "surroundings", without):
         yield
 
 
 @contextmanager
 def no_training() -> Iterator[None]:
-    shapes = {name: (int(np.prod(shape[:-1])), shape[-1]) for name, shape in adaptive.SHAPES.items()}
+    shapes = {name: (int(np.prod(shape[:-1])), shape[-1]) for name, shape in model.SHAPES.items()}
     even = {name: np.full(shape, PRIOR_WEIGHT // shape[-1]) for name, shape in shapes.items()}
-    weights = {name: own for name, own in adaptive.trained().items() if name not in even}
+    weights = {name: own for name, own in model.trained().items() if name not in even}
     rates._costs.cache_clear()
-    with patch.object(adaptive, "trained", lambda: even | weights):
+    with patch.object(model, "trained", lambda: even | weights):
         yield
     rates._costs.cache_clear()
+
+
+def stiff(priors: list[np.ndarray]) -> Tables:
+    """Tables whose frequencies are as large as can be, so that what occurs changes them a fifteenth as much."""
+    return tables_of([15 * prior.astype(np.int64) for prior in priors])
 
 
 def nearest(colors: np.ndarray, *_: object) -> Integers:
@@ -72,7 +78,7 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     ALL: nullcontext,
     "neighbours, under frequencies trained with them": no_neighbors,
     "trained frequencies": no_training,
-    "frequencies that follow the file": lambda: patch.object(coder, "_INCREMENT", 0),
+    "frequencies that follow the file, but for a fifteenth": lambda: patch.object(model, "tables_of", stiff),
     "flips of colours and means": lambda: patch.object(quantizer, "_FLIP_ROUNDS", 0),
     "flips, and rounding of colours by rate and distortion": lambda: patch.multiple(
         quantizer, _FLIP_ROUNDS=0, _round_colors=nearest

@@ -26,9 +26,10 @@ from tqdm import tqdm
 
 from splatcodec.compress import adaptive, contexts, ladder, lattice, positions
 from splatcodec.compress.adaptive import Quantized
-from splatcodec.compress.coder import PRIOR_WEIGHT, Coder, Meter, Table
-from splatcodec.compress.neighbors import PER_OCTAVE, Surroundings
+from splatcodec.compress.model import COLOR_SYMBOLS, LABELS, SHAPES, Model, trained
+from splatcodec.compress.neighbors import PER_OCTAVE, surroundings
 from splatcodec.compress.quantizer import quantize
+from splatcodec.compress.rangecoder import PRIOR_WEIGHT, meter
 from splatcodec.encoding.goals import Goal
 from splatcodec.fitting.schedule import EFFORTS
 from splatcodec.fitting.task import Task
@@ -128,7 +129,7 @@ def reflected(file: Quantized, mirror: bool, transpose: bool) -> Quantized:
         canvas = adaptive.Canvas(canvas.height, canvas.width, canvas.channels)
         colors = colors * [1, -1, 1][: canvas.channels]
     # The table of colours has one symbol more below zero than above.
-    largest = (adaptive.COLOR_SYMBOLS // 2 << contexts.color_shifts(symbols.classes)) - 1
+    largest = (COLOR_SYMBOLS // 2 << np.maximum(symbols.classes // 2 - 3, 0)) - 1
     colors = np.minimum(colors, largest[:, None])
     tree = positions.Tree(canvas.width, canvas.height)
     means = tree.clip(means)
@@ -143,7 +144,7 @@ def weights(files: list[Quantized]) -> dict[str, np.ndarray]:
     for file in files:
         symbols = file.symbols
         tree = positions.Tree(file.canvas.width, file.canvas.height)
-        densities = Surroundings(tree.cells(tree.paths(file.means))).densities
+        densities = surroundings(tree.cells(tree.paths(file.means))).densities
         units = lattice.scale_units(symbols.scales, symbols.classes)
         own = np.eye(contexts.SCALE_CLASSES)[np.minimum(symbols.classes, contexts.SCALE_CLASSES - 1)]
         octaves = densities / PER_OCTAVE
@@ -159,29 +160,15 @@ def weights(files: list[Quantized]) -> dict[str, np.ndarray]:
     return result
 
 
-class Tally(Table):
-    """A table that counts."""
-
-    def __init__(self, prior: np.ndarray) -> None:
-        super().__init__(prior)
-        self.occurrences = np.zeros(prior.shape, np.int64)
-
-    def code(
-        self, coder: Coder, contexts: np.ndarray, values: np.ndarray, multiplicities: np.ndarray | None = None
-    ) -> np.ndarray:
-        np.add.at(self.occurrences, (contexts, values), 1)
-        return super().code(coder, contexts, values, multiplicities)
-
-
 def occurrences(files: list[Quantized], predictions: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """How often each symbol occurs in each context of each table, given the weights of predictions."""
-    given = adaptive.trained() | predictions
-    tallies = {name: Tally(given[name]) for name in adaptive.SHAPES}
+    total: np.ndarray | None = None
     for file in files:
-        model = adaptive.Model(given)
-        model.tables.update(tallies)
-        model.code(Meter(), file)
-    return {name: tally.occurrences for name, tally in tallies.items()}
+        model = Model(trained() | predictions)
+        adaptive.code(model, meter(len(LABELS)), file)
+        total = model.tables.occurrences if total is None else total + model.tables.occurrences
+    ends = np.cumsum([np.prod(shape) for shape in SHAPES.values()])
+    return dict(zip(SHAPES, np.split(total, ends[:-1]), strict=True))
 
 
 def probabilities(counts: np.ndarray) -> np.ndarray:
@@ -195,7 +182,7 @@ def probabilities(counts: np.ndarray) -> np.ndarray:
 
 def frequencies(name: str, counts: np.ndarray) -> np.ndarray:
     """The table to ship."""
-    shares = probabilities(counts.reshape(adaptive.SHAPES[name]).astype(float))
+    shares = probabilities(counts.reshape(SHAPES[name]).astype(float))
     if name == "few":
         # No more points can lie in a half than in the whole.
         points = np.arange(2, positions.FEW + 1)[:, None, None]
@@ -214,10 +201,10 @@ def train(files: list[Quantized]) -> dict[str, np.ndarray]:
 def bits_per_gaussian(files: list[Quantized], given: dict[str, np.ndarray]) -> float:
     """Of files, under tables and weights as `train` returns them."""
     flat = {name: own.reshape(-1, own.shape[-1]) if own.ndim > 1 else own for name, own in given.items()}
-    meter = Meter()
+    information = meter(len(LABELS))
     for file in files:
-        adaptive.Model(flat).code(meter, file)
-    return sum(meter.bits.values()) / sum(len(file.symbols) for file in files)
+        adaptive.code(Model(flat), information, file)
+    return information.bits.sum() / sum(len(file.symbols) for file in files)
 
 
 def main() -> None:
@@ -234,7 +221,7 @@ def main() -> None:
     groups = [found[at : at + len(QUALITIES)] for at in range(0, len(found), len(QUALITIES))]
     kept = [file for at, group in enumerate(groups) if at % 5 for own in group for file in variants(own)]
     left_out = [file for group in groups[::5] for file in group]
-    for name, given in (("in use", adaptive.trained()), ("trained on the others", train(kept))):
+    for name, given in (("in use", trained()), ("trained on the others", train(kept))):
         print(f"{bits_per_gaussian(left_out, given):.2f} bits a Gaussian in pictures left out, tables {name}")
     np.savez_compressed(arguments.out, **train([file for own in found for file in variants(own)]))
 

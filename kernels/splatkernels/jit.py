@@ -18,12 +18,21 @@ def kernel(function: Callable) -> Callable:
     Numba notices when the file of a kernel changes, but not when a function or constant does that it imports. So what
     was kept is used only if no file beside the kernel, or of this package, has changed.
     """
+    return _compiled(function, {})
+
+
+def inlined(function: Callable) -> Callable:
+    """As `kernel`, for what other kernels call so often that passing arrays to it would take longer than its work."""
+    return _compiled(function, {"forceinline": True})
+
+
+def _compiled(function: Callable, options: dict[str, bool]) -> Callable:
     try:
-        compiled = njit(cache=True, **_OPTIONS)(function)
+        compiled = njit(cache=True, **_OPTIONS, **options)(function)
     except RuntimeError:
         # Neither the package nor the user's cache directory can be written to.
         _warn()
-        return njit(**_OPTIONS)(function)
+        return njit(**_OPTIONS, **options)(function)
     # What Numba compares with the state in which a kernel was kept; of its own it knows the kernel's file only.
     compiled._cache._cache_file._source_stamp = _digest(Path(inspect.getfile(function)).parent)
     return compiled

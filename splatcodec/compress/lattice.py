@@ -18,12 +18,15 @@ integers: the tables below are of integers, made from numbers that lie far from 
 
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .coder import Integers
+from splatkernels.jit import inlined, kernel
+
 from .positions import Cells
+from .rangecoder import Integers
 
 CLASSES = 48
 """Amplitude classes m = 0, 1, ... that a file can use."""
@@ -36,6 +39,8 @@ ANGLES = 64
 """Directions that the steps of means tell apart in half a turn."""
 MOST_ROTATIONS = 2**16
 _FINEST_MEAN = 20
+# Eighths of octaves: of the smallest scale they are -12.
+_SMALLEST_DEVIATION = 12
 _EIGHTHS = 8 * _OCTAVES
 
 _STEP_SCALE, _STEP_ROTATION = 1.5, 2.4
@@ -135,14 +140,74 @@ def _counts() -> Integers:
 
 def mean_counts(symbols: Symbols, cell_log2: Integers) -> Integers:
     """How many places [N, 2] for means along x and y are told apart in cells of 2^cell_log2 [N, 2] pixels."""
+    counts = np.empty((len(symbols), 2), np.int64)
     units = scale_units(symbols.scales, symbols.classes)
-    counts = rotation_counts(units, symbols.classes)
-    angles = symbols.rotations * ANGLES // counts
-    below = _conditional()[_eccentricities(units)[:, None], np.stack([angles, (angles + ANGLES // 2) % ANGLES], axis=1)]
-    # Eighths of octaves; of the smallest scale they are -12.
-    deviations = units[:, :1] * 8 // OCTAVE - 12 - below
-    steps = deviations + _STEP_MEAN_EIGHTHS - 4 * symbols.classes[:, None]
-    return _counts()[np.clip(8 * cell_log2 - steps, 0, 8 * _FINEST_MEAN)]
+    _fill_place_counts(symbols.classes, units, symbols.rotations, cell_log2, steps(), counts)
+    return counts
+
+
+@cache
+def _scale_shifts() -> Integers:
+    return np.array([(-(-256 // int(step)) - 1).bit_length() for step in scale_steps()], np.int64)
+
+
+def scale_shifts(classes: Integers) -> Integers:
+    """Lowest bits [N] of scales that have no table."""
+    return _scale_shifts()[classes]
+
+
+class Steps(NamedTuple):
+    """The tables of this module, as compiled code sees them."""
+
+    scales: Integers
+    """[CLASSES], as `scale_steps`."""
+    shifts: Integers
+    """[CLASSES], as `scale_shifts`."""
+    largest: Integers
+    """[CLASSES], the largest symbols of scales."""
+    rotations: Integers
+    """[CLASSES, eccentricities], how many rotations there are."""
+    conditional: Integers
+    """[eccentricities, ANGLES], as `_conditional`."""
+    places: Integers
+    """[8 _FINEST_MEAN + 1], 2^(e / 8)."""
+
+
+@cache
+def steps() -> Steps:
+    """All of them."""
+    classes = np.arange(CLASSES)
+    return Steps(
+        scale_steps(), scale_shifts(classes), largest_scales(classes), _rotation_counts(), _conditional(), _counts()
+    )
+
+
+@inlined
+def eccentricity(larger, smaller):
+    """Eighths of octaves between two scales, given in units."""
+    return min(max((larger - smaller) * 8 // OCTAVE, 0), _EIGHTHS - 1)
+
+
+@inlined
+def place_count(axis, m, larger, smaller, rotation, side, steps):
+    """How many places for the mean along x or y, axis 0 or 1, are told apart in a cell of 2^side pixels.
+
+    Scales are given in units.
+    """
+    apart = eccentricity(larger, smaller)
+    angle = (rotation * ANGLES // steps.rotations[m, apart] + axis * (ANGLES // 2)) % ANGLES
+    deviation = larger * 8 // OCTAVE - _SMALLEST_DEVIATION - steps.conditional[apart, angle]
+    finer = 8 * side - (deviation + _STEP_MEAN_EIGHTHS - 4 * m)
+    return steps.places[min(max(finer, 0), 8 * _FINEST_MEAN)]
+
+
+@kernel
+def _fill_place_counts(classes, units, rotations, sides, steps, counts):
+    for i in range(len(classes)):
+        for axis in range(2):
+            counts[i, axis] = place_count(
+                axis, classes[i], units[i, 0], units[i, 1], rotations[i], sides[i, axis], steps
+            )
 
 
 def places(means: NDArray[np.floating], cells: Cells, counts: Integers) -> Integers:

@@ -1,21 +1,24 @@
 """Neighbours of Gaussians: those that are already known when a Gaussian is coded tell what it will be like.
 
-Attributes are coded in passes over the walk through the tree of positions: every 32nd Gaussian, then those halfway
-between, and so on until a last pass over every other. Of the known ones, the eight before and the eight after in the
-walk count as neighbours, the nearer the more. Everything is of integers, so that all decoders see the same.
+Gaussians are coded in passes over the walk through the tree of positions: every 32nd, then those halfway between, and
+so on until a last pass over every other. Of the known ones, the eight before and the eight after in the walk count as
+neighbours, the nearer the more. Everything is of integers, so that all decoders see the same.
 """
 
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from math import isqrt
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .coder import Integers
+from splatkernels.jit import inlined, kernel
+
 from .positions import Cells
+from .rangecoder import Integers
 
-_PASSES = 6
+FIRST_STRIDE = 32
+"""From one Gaussian of the first pass to the next."""
+NEIGHBORS = 16
 _REACH = 8
 _RANKS = (1, 2, 4, 8)
 FEATURES = 1 + len(_RANKS)
@@ -27,85 +30,84 @@ FULL_WEIGHT = 256
 """The weight of a neighbour at a distance of zero."""
 
 
-@dataclass(frozen=True)
-class Pass:
-    """Gaussians that are coded one after the other without knowing each other.
+class Surroundings(NamedTuple):
+    """What the cells of N Gaussians say about the neighbourhood of each."""
 
-    Attributes:
-        rows: [n] which they are.
-        neighbors: [16, n] rows of the neighbours of each.
-        weights: [16, n] how much each counts, 0 for those that do not exist.
-    """
-
-    rows: Integers
+    densities: Integers
+    """[N, FEATURES] logarithms in units of 1 / PER_OCTAVE octave: of the area of the cell in pixels, and of the
+    distances to the nearest, second, fourth and eighth nearest Gaussian in half pixels."""
     neighbors: Integers
+    """[N, NEIGHBORS] rows of those that are known before."""
     weights: Integers
-
-    @cached_property
-    def largest(self) -> Integers:
-        """Weight [n] of the nearest neighbour."""
-        return self.weights.max(axis=0)
-
-    def sums(self, values: Integers) -> Integers:
-        """Weighted sums [n] of the values [N] of neighbours."""
-        return (self.weights * values[self.neighbors]).sum(axis=0)
-
-    def means(self, values: Integers) -> Integers:
-        """Weighted means [n] of the values [N] of neighbours, drawn towards 0 as if one neighbour more had that."""
-        return self.sums(values) // np.maximum(self.weights.sum(axis=0) + self.largest, 1)
+    """[N, NEIGHBORS] how much each counts, 0 for those that do not exist."""
+    largest: Integers
+    """[N] the largest of the weights."""
 
 
-class Surroundings:
-    """What the cells of Gaussians say about their neighbourhood.
+def surroundings(cells: Cells) -> Surroundings:
+    """Those of the Gaussians in cells, in the order of the walk."""
+    count = len(cells.corners)
+    found = Surroundings(
+        np.empty((count, FEATURES), np.int64),
+        np.empty((count, NEIGHBORS), np.int64),
+        np.empty((count, NEIGHBORS), np.int64),
+        np.empty(count, np.int64),
+    )
+    _fill(cells.corners, cells.sides, _powers(), *found)
+    return found
 
-    Args:
-        cells: of N Gaussians.
 
-    Attributes:
-        densities: [N, FEATURES] logarithms in units of 1 / PER_OCTAVE octave: of the area of the cell in pixels, and of
-            the distances to the nearest, second, fourth and eighth nearest Gaussian in half pixels.
-        passes: in the order of coding.
-    """
+@inlined
+def _square(x, y, i, j):
+    """Squared distance between the centres of two cells in half pixels, within bounds."""
+    if not 0 <= j < len(x):
+        return _FARTHEST
+    return min((x[i] - x[j]) ** 2 + (y[i] - y[j]) ** 2, _FARTHEST - 1)
 
-    def __init__(self, cells: Cells) -> None:
-        self._x, self._y = (2 * cells.corners + (1 << cells.sides)).T
-        rows = np.arange(len(self._x))
-        offsets = np.arange(-_REACH, _REACH + 1)
-        _, squares = self._near(rows, offsets[offsets != 0])
-        ranks = [rank - 1 for rank in _RANKS]
-        nearest = np.partition(squares, ranks, axis=0)[ranks]
-        logarithms = np.searchsorted(_powers(), nearest, side="right")
-        self.densities = np.column_stack([PER_OCTAVE * cells.sides.sum(axis=1), *logarithms])
-        self._scale = np.maximum(nearest[1], 1)
-        self.passes = [self._pass(rows, number) for number in range(_PASSES)]
 
-    def _near(self, rows: Integers, offsets: Integers) -> tuple[Integers, Integers]:
-        """Rows [offsets, n] that far away in the walk, and squared distances in half pixels."""
-        near = rows + offsets[:, None]
-        exist = (near >= 0) & (near < len(self._x))
-        near = np.where(exist, near, rows)
-        squares = (self._x[near] - self._x[rows]) ** 2 + (self._y[near] - self._y[rows]) ** 2
-        return near, np.where(exist, np.minimum(squares, _FARTHEST - 1), _FARTHEST)
+@kernel
+def _fill(corners, sides, powers, densities, neighbors, weights, largest):
+    """Fill the parts of `Surroundings`, given the cells."""
+    count = len(corners)
+    x = np.empty(count, np.int64)
+    y = np.empty(count, np.int64)
+    for i in range(count):
+        x[i] = 2 * corners[i, 0] + (1 << sides[i, 0])
+        y[i] = 2 * corners[i, 1] + (1 << sides[i, 1])
+    nearest = np.empty(2 * _REACH, np.int64)
+    for i in range(count):
+        found = 0
+        for offset in range(-_REACH, _REACH + 1):
+            if offset != 0:
+                square = _square(x, y, i, i + offset)
+                place = found
+                while place > 0 and nearest[place - 1] > square:
+                    nearest[place] = nearest[place - 1]
+                    place -= 1
+                nearest[place] = square
+                found += 1
+        densities[i, 0] = PER_OCTAVE * (sides[i, 0] + sides[i, 1])
+        logarithm = np.searchsorted(powers, nearest[0], side="right")
+        for k in range(len(_RANKS)):
+            # They rise, so that the next is not far.
+            while logarithm < len(powers) and powers[logarithm] <= nearest[_RANKS[k] - 1]:
+                logarithm += 1
+            densities[i, 1 + k] = logarithm
 
-    def _pass(self, rows: Integers, number: int) -> Pass:
-        stride = 1 << _PASSES - 1 - number
-        rows = rows[::stride] if number == 0 else rows[stride :: 2 * stride]
-        near, squares = self._near(rows, stride * np.arange(1 - 2 * _REACH, 2 * _REACH, 2))
-        scale = self._scale[rows]
-        weights = FULL_WEIGHT * scale // (scale + squares)
-        return Pass(rows, near, np.where((squares < _FARTHEST) & (number > 0), weights, 0))
-
-    @cached_property
-    def all(self) -> Pass:
-        """All passes in one, by row: neighbours are as in the pass of each."""
-        order = np.argsort(np.concatenate([one.rows for one in self.passes]))
-        neighbors = np.concatenate([one.neighbors for one in self.passes], axis=1)[:, order]
-        weights = np.concatenate([one.weights for one in self.passes], axis=1)[:, order]
-        return Pass(np.arange(len(order)), neighbors, weights)
+        scale = max(nearest[1], 1)
+        stride = min(i & -i, FIRST_STRIDE) if i else FIRST_STRIDE
+        largest[i] = 0
+        for k in range(NEIGHBORS):
+            other = i + (2 * k + 1 - NEIGHBORS) * stride
+            exists = stride < FIRST_STRIDE and 0 <= other < count
+            neighbors[i, k] = other if exists else i
+            # Of numbers below 2^35, the quotient of floats lies on the right side of each integer.
+            weights[i, k] = int(FULL_WEIGHT * scale / (scale + _square(x, y, i, other))) if exists else 0
+            largest[i] = max(largest[i], weights[i, k])
 
 
 @cache
-def _powers() -> NDArray[np.int64]:
+def _powers() -> Integers:
     """Squares of distances at which their logarithms step: 2^(i / 8) for i = 1, 2, ..., rounded up."""
     # The integer root three times over: exact where floats might not be.
     return np.array([1 + isqrt(isqrt(isqrt(2**i - 1))) for i in range(1, 13 * PER_OCTAVE + 1)], np.int64)

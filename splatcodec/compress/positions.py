@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .coder import Coder, Integers, Table
+from splatkernels.jit import inlined, kernel
+
+from .rangecoder import DAMAGED, DECODE, Coder, Integers, Tables, symbol, uniform
 
 FEW = 16
 """The division of up to so many points has a table for each number; more are coded in `BINS` and a remainder."""
@@ -48,40 +50,7 @@ class Tree:
 
     def paths(self, means: NDArray[np.floating]) -> Integers:
         """The ways [N] from the root to the pixels of points [N, 2] in the square: their order is that of the walk."""
-        pixels = np.floor(means - self._corner).astype(np.int64)
-        return _interleave(pixels[:, 0], pixels[:, 1])
-
-    def code(self, coder: Coder, few: Table, many: Table, count: int, paths: Integers) -> Cells:
-        """Pass the counts of points in all cells.
-
-        Args:
-            coder: where to.
-            few, many: tables of the divisions, [(FEW - 1) * CONTEXTS, FEW + 1] and [CONTEXTS, BINS].
-            count: number of points.
-            paths: those of the points, sorted; a decoder ignores them.
-        """
-        depth = 2 * self._side
-        path, n = np.zeros(1, np.int64), np.array([count], np.int64)
-        leaves = []
-        for level in range(depth + 1):
-            inner = (n > 1) & (level < depth)
-            leaf = ~inner & (n > 0)
-            leaves.append((path[leaf] << (depth - level), n[leaf], np.full(leaf.sum(), level, np.int64)))
-            if not inner.any():
-                break
-            contexts = self._contexts(path, n, level)[inner]
-            path, n = path[inner], n[inner]
-            edges = np.stack([2 * path, 2 * path + 1]) << (depth - level - 1)
-            first = np.diff(np.searchsorted(paths, edges), axis=0)[0]
-            first = _divide(coder, few, many, n, contexts, first)
-            if (first > n).any():
-                raise ValueError("more points lie in a half than in the whole")
-            path = np.stack([2 * path, 2 * path + 1], axis=1).ravel()
-            n = np.stack([first, n - first], axis=1).ravel()
-        paths_of_leaves, counts, levels = (np.concatenate(column) for column in zip(*leaves, strict=True))
-        order = np.argsort(paths_of_leaves)
-        order = np.repeat(order, counts[order])
-        return self._cells(paths_of_leaves[order], levels[order])
+        return _paths(np.floor(means - self._corner).astype(np.int64))
 
     def cells(self, paths: Integers) -> Cells:
         """The leaves of points whose paths, sorted, are given."""
@@ -91,81 +60,164 @@ class Tree:
         levels = np.minimum(depth + 1 - np.minimum(borders[:-1], borders[1:]), depth)
         return self._cells(paths >> (depth - levels) << (depth - levels), levels)
 
+    def code(self, coder: Coder, tables: Tables, few: int, many: int, label: int, count: int, paths: Integers) -> Cells:
+        """Pass the counts of points in all cells.
+
+        Args:
+            coder: where to.
+            tables, few, many: those of the divisions, [(FEW - 1) * CONTEXTS, FEW + 1] and [CONTEXTS, BINS].
+            label: of what is measured.
+            count: number of points.
+            paths: those of the points, sorted; a decoder does without.
+        """
+        found, levels = np.empty(count, np.int64), np.empty(count, np.int64)
+        if count:
+            _code(coder, tables, few, many, label, self._side, *self._size, *self._corner, paths, found, levels)
+        order = np.argsort(found, kind="stable")
+        return self._cells(found[order], levels[order])
+
     def _cells(self, paths: Integers, levels: Integers) -> Cells:
         sides = self._side - np.stack([(levels + 1) // 2, levels // 2], axis=1)
-        return Cells(np.stack(_deinterleave(paths), axis=1) + self._corner, sides)
-
-    def _contexts(self, path: Integers, n: Integers, level: int) -> Integers:
-        """Context of the division of each cell: its share of the canvas on both sides, or what its neighbours hold."""
-        axis = level % 2
-        digits = (level + 1) // 2, level // 2
-        place = [part >> (self._side - d) for part, d in zip(self._unpack(path, level), digits, strict=True)]
-        widths = [1 << (self._side - d) for d in digits]
-        half = widths[axis] // 2
-        edge = (place[axis] << (self._side - digits[axis])) + self._corner[axis]
-        shares = []
-        for start in (edge, edge + half):
-            inside = np.minimum(start + half, self._size[axis]) - np.maximum(start, 0)
-            # A part beyond the canvas counts as little.
-            shares.append(16 * np.maximum(inside, 0) + half)
-        border = _BORDER_BINS * shares[0] // (shares[0] + shares[1])
-        counts = []
-        for direction in (-1, 1):
-            neighbor = [p + direction * (a == axis) for a, p in enumerate(place)]
-            limit = 1 << digits[axis]
-            valid = (neighbor[axis] >= 0) & (neighbor[axis] < limit)
-            x, y = (p << (self._side - d) for p, d in zip(neighbor, digits, strict=True))
-            wanted = _interleave(x, y) >> (2 * self._side - level)
-            found = np.minimum(np.searchsorted(path, wanted), len(path) - 1)
-            counts.append(np.where(valid & (path[found] == wanted), n[found], 0))
-        difference = counts[1] - counts[0]
-        skew = np.sign(difference) * (1 + (2 * np.abs(difference) > n)) + 2
-        return np.where(shares[0] == shares[1], _BORDER_BINS + skew, border)
-
-    def _unpack(self, path: Integers, level: int) -> tuple[Integers, Integers]:
-        return _deinterleave(path << (2 * self._side - level))
+        return Cells(_pixels(paths) + self._corner, sides)
 
 
-def _divide(coder: Coder, few: Table, many: Table, n: Integers, contexts: Integers, first: Integers) -> Integers:
-    """Pass how many of `n` > 1 points lie in the first half of a cell."""
-    result = np.empty(len(n), np.int64)
-    small = n <= FEW
-    rows = (n[small] - 2) * CONTEXTS + contexts[small]
-    result[small] = few.code(coder, rows, first[small])
-    large = ~small
-    total = n[large] + 1
-    bins = many.code(coder, contexts[large], first[large] * BINS // total)
+@kernel
+def _code(coder, tables, few, many, label, side, width, height, left, top, paths, found, levels):
+    """Pass the counts, level by level, and write paths and levels of the leaves, once for each point."""
+    count = len(found)
+    depth = 2 * side
+    # The cells of a level that come from cells of more than one point, in the order of their paths; where the points of
+    # each begin among all, and how many there are.
+    path, first, own = np.zeros(1, np.int64), np.zeros(1, np.int64), np.full(1, count)
+    leaves = 0
+    for level in range(depth + 1):
+        inner = 0
+        for cell in range(len(path)):
+            if own[cell] > 1 and level < depth:
+                inner += 1
+            else:
+                for _ in range(own[cell]):
+                    found[leaves] = path[cell] << (depth - level)
+                    levels[leaves] = level
+                    leaves += 1
+        next_path = np.empty(2 * inner, np.int64)
+        next_first = np.empty(2 * inner, np.int64)
+        next_own = np.empty(2 * inner, np.int64)
+        inner = 0
+        for cell in range(len(path)):
+            n = own[cell]
+            if n <= 1 or level == depth:
+                continue
+            half = 0
+            if coder.mode != DECODE:
+                # Points of the first half, among those of the cell.
+                border = (2 * path[cell] + 1) << (depth - level - 1)
+                half = np.searchsorted(paths[first[cell] : first[cell] + n], border)
+            context = _context(path, own, cell, level, side, width, height, left, top)
+            half = _divide(coder, tables, few, many, label, n, context, half)
+            next_path[2 * inner], next_path[2 * inner + 1] = 2 * path[cell], 2 * path[cell] + 1
+            next_first[2 * inner], next_first[2 * inner + 1] = first[cell], first[cell] + half
+            next_own[2 * inner], next_own[2 * inner + 1] = half, n - half
+            inner += 1
+        path, first, own = next_path, next_first, next_own
+
+
+@inlined
+def _context(path, own, cell, level, side, width, height, left, top):
+    """Context of the division of a cell: its share of the canvas on both sides, or what its neighbours hold."""
+    axis = level % 2
+    depth = 2 * side
+    whole = path[cell] << (depth - level)
+    x, y = _gathered(whole >> 1), _gathered(whole)
+    # The division is along x or y.
+    extent = 1 << (side - level // 2)
+    half = extent // 2
+    edge = (x + left) if axis == 0 else (y + top)
+    size = width if axis == 0 else height
+    before = _share(edge, half, size)
+    after = _share(edge + half, half, size)
+    if before != after:
+        return _BORDER_BINS * before // (before + after)
+    difference = 0
+    for direction in (-1, 1):
+        at = (x if axis == 0 else y) + direction * extent
+        if 0 <= at < 1 << side:
+            other = _interleave(at, y) if axis == 0 else _interleave(x, at)
+            other >>= depth - level
+            place = np.searchsorted(path, other)
+            if place < len(path) and path[place] == other:
+                difference += direction * own[place]
+    skew = 0
+    if difference != 0:
+        skew = 1 + (2 * abs(difference) > own[cell])
+    return _BORDER_BINS + 2 + (skew if difference > 0 else -skew)
+
+
+@inlined
+def _share(start, length, size):
+    """Share of the canvas in a part of a cell; what lies beyond the canvas counts as little."""
+    return 16 * max(min(start + length, size) - max(start, 0), 0) + length
+
+
+@inlined
+def _divide(coder, tables, few, many, label, n, context, half):
+    """Pass how many of n > 1 points lie in the first half of a cell."""
+    if n <= FEW:
+        found = symbol(coder, tables, few, (n - 2) * CONTEXTS + context, half, label)
+        if found > n:
+            coder.state[DAMAGED] = 1
+        return min(found, n)
+    total = n + 1
+    bin_ = symbol(coder, tables, many, context, half * BINS // total, label)
     # The smallest values that fall into a bin and into the next.
-    low, high = -(-bins * total // BINS), -(-(bins + 1) * total // BINS)
-    if (high <= low).any():
-        raise ValueError("a division falls between two values")
-    result[large] = low + coder.uniform(high - low, first[large] - low)
-    return result
+    low, high = -(-bin_ * total // BINS), -(-(bin_ + 1) * total // BINS)
+    if high <= low:
+        coder.state[DAMAGED] = 1
+        return low if low <= n else n
+    return low + uniform(coder, high - low, half - low, label)
 
 
-def _interleave(x: Integers, y: Integers) -> Integers:
+@inlined
+def _spread(number):
+    """A 0 above each of the 32 bits of a number."""
+    number = (number | number << 16) & 0x0000FFFF0000FFFF
+    number = (number | number << 8) & 0x00FF00FF00FF00FF
+    number = (number | number << 4) & 0x0F0F0F0F0F0F0F0F
+    number = (number | number << 2) & 0x3333333333333333
+    return (number | number << 1) & 0x5555555555555555
+
+
+@inlined
+def _gathered(number):
+    """The number of every other bit."""
+    number = number & 0x5555555555555555
+    number = (number | number >> 1) & 0x3333333333333333
+    number = (number | number >> 2) & 0x0F0F0F0F0F0F0F0F
+    number = (number | number >> 4) & 0x00FF00FF00FF00FF
+    number = (number | number >> 8) & 0x0000FFFF0000FFFF
+    return (number | number >> 16) & 0x00000000FFFFFFFF
+
+
+@inlined
+def _interleave(x, y):
     """Bits of x and y, below 2^32, in turn, that of y the lowest."""
     return _spread(x) << 1 | _spread(y)
 
 
-def _deinterleave(path: Integers) -> tuple[Integers, Integers]:
-    return _gathered(path >> 1), _gathered(path)
+@kernel
+def _paths(pixels):
+    """Interleaved coordinates of pixels [N, 2]."""
+    paths = np.empty(len(pixels), np.int64)
+    for i in range(len(pixels)):
+        paths[i] = _interleave(pixels[i, 0], pixels[i, 1])
+    return paths
 
 
-# Every other bit, in groups of 1, 2, 4, ...
-_MASKS = [(2**64 - 1) // (2**width + 1) for width in (1, 2, 4, 8, 16, 32)]
-
-
-def _spread(number: Integers) -> Integers:
-    """A 0 above each of the 32 bits of numbers."""
-    for width in (16, 8, 4, 2, 1):
-        number = (number | number << width) & _MASKS[width.bit_length() - 1]
-    return number
-
-
-def _gathered(number: Integers) -> Integers:
-    """Numbers of every other bit."""
-    number = number & _MASKS[0]
-    for width in (1, 2, 4, 8, 16):
-        number = (number | number >> width) & _MASKS[width.bit_length()]
-    return number
+@kernel
+def _pixels(paths):
+    """Coordinates [N, 2] of paths [N]."""
+    pixels = np.empty((len(paths), 2), np.int64)
+    for i in range(len(paths)):
+        pixels[i, 0] = _gathered(paths[i] >> 1)
+        pixels[i, 1] = _gathered(paths[i])
+    return pixels

@@ -17,9 +17,9 @@ from splatkernels.gaussians import Gaussians
 from ..splats import Splats
 from . import ladder, lattice, positions
 from .adaptive import Canvas, Quantized
-from .coder import Integers
 from .lattice import Symbols
-from .neighbors import Surroundings
+from .neighbors import Surroundings, surroundings
+from .rangecoder import Integers
 from .rates import ColorRates
 from .refiner import Refiner
 
@@ -57,10 +57,10 @@ def quantize(splats: Splats, notch: int, refiner: Refiner) -> Quantized:
     gaussians = refiner.refine(gaussians._replace(means=means), "colors")
 
     classes = symbols.classes
-    surroundings = Surroundings(cells)
+    near = surroundings(cells)
     steps = lattice.color_steps(gaussians.scales, d)
     curvatures = refiner.curvatures(gaussians)
-    rounded = _round_colors(lattice.to_basis(gaussians.colors) / steps, curvatures, classes, surroundings)
+    rounded = _round_colors(lattice.to_basis(gaussians.colors) / steps, curvatures, classes, near)
 
     def differentiate(colors: Integers, places: Integers) -> tuple[NDArray[np.floating], NDArray[np.floating]] | None:
         means = lattice.mean_values(places, cells, counts).astype(np.float32)
@@ -71,9 +71,7 @@ def quantize(splats: Splats, notch: int, refiner: Refiner) -> Quantized:
         sides = np.exp2(cells.sides) / counts
         return lattice.to_basis(gradients.colors) * steps / d**2, gradients.means * sides / d**2
 
-    rounded, places = _flip(
-        rounded, places, counts, curvatures, differentiate, lambda c: ColorRates(surroundings, classes, c)
-    )
+    rounded, places = _flip(rounded, places, counts, curvatures, differentiate, lambda c: ColorRates(near, classes, c))
     return Quantized(notch, replace(symbols, colors=rounded), lattice.mean_values(places, cells, counts), canvas)
 
 
@@ -118,7 +116,7 @@ def _round_rotations(gaussians: Gaussians, scale_symbols: Integers, classes: Int
 
 
 def _round_colors(
-    colors: NDArray[np.floating], curvatures: NDArray[np.floating], classes: Integers, surroundings: Surroundings
+    colors: NDArray[np.floating], curvatures: NDArray[np.floating], classes: Integers, near: Surroundings
 ) -> Integers:
     """Integers [N, C] near `colors` [N, C], in steps, of the least error and rate; some lie nearer to their class."""
     channels = colors.shape[1]
@@ -126,14 +124,14 @@ def _round_colors(
     middle = 2.0 ** (classes[:, None] / 2)
     clipped = colors * (np.clip(norms, middle * 2**-0.25, middle * 2**0.25) / np.maximum(norms, 1e-9))
     corners = np.stack(np.meshgrid(*[[0, 1]] * channels, indexing="ij"), axis=-1).reshape(-1, channels)
-    rates = ColorRates(surroundings, classes, np.rint(colors).astype(np.int64))
+    rates = ColorRates(near, classes, np.rint(colors).astype(np.int64))
     best, least = np.zeros(colors.shape, np.int64), np.full(len(colors), np.inf)
     for start in (colors, clipped):
         for corner in corners:
-            near = np.floor(start).astype(np.int64) + corner
-            costs = curvatures * ((near - colors) ** 2).sum(axis=1) + ladder.SLOPE * rates.bits(near)
-            better = (costs < least) & near.any(axis=1)
-            best[better], least[better] = near[better], costs[better]
+            other = np.floor(start).astype(np.int64) + corner
+            costs = curvatures * ((other - colors) ** 2).sum(axis=1) + ladder.SLOPE * rates.bits(other)
+            better = (costs < least) & other.any(axis=1)
+            best[better], least[better] = other[better], costs[better]
     return best
 
 

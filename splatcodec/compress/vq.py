@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from ..container import Chunk, Header, Reader, check_tags, varint
 from ..splats import Splats
-from .coder import PRIOR_WEIGHT, Coder, Decoder, Encoder, Integers, Table
+from . import rangecoder
 from .half import decode_means, encode_means, to_half
 from .profiles import Hints, Profile, Slope
+from .rangecoder import PRIOR_WEIGHT, Coder, Integers
 from .refiner import Refiner
 
 _GAUSSIANS_PER_SHAPE, _GAUSSIANS_PER_COLOR = 8, 32
@@ -100,12 +101,13 @@ def encode(coded: Coded) -> list[Chunk]:
     """Code means, codebooks and references."""
     order, chunks = encode_means(coded.means, coded.width, coded.height)
     books = [coded.shapes, *coded.colors]
-    coder = Encoder()
     indices = [index[order] for index in (coded.shape_indices, *coded.color_indices)]
+    # More than an index can take.
+    coder = rangecoder.encoder(8 + 4 * len(books) * len(coded))
     _code(coder, [len(book) for book in books], indices)
     sizes = b"".join(varint(len(book)) for book in books)
     values = b"".join(to_half(book, "BOOK").tobytes() for book in books)
-    return [*chunks, Chunk("BOOK", sizes + values), Chunk("INDX", coder.bytes())]
+    return [*chunks, Chunk("BOOK", sizes + values), Chunk("INDX", rangecoder.finished(coder))]
 
 
 def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
@@ -129,9 +131,10 @@ def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
         books.append(values.reshape(size, width))
     reader.end("BOOK")
     try:
-        coder = Decoder(chunks[3].payload)
-        indices = _code(coder, sizes, [np.zeros(header.n_gaussians, np.int64)] * len(sizes))
-        coder.end()
+        coder = rangecoder.decoder(chunks[3].payload)
+        indices = [np.zeros(header.n_gaussians, np.int64) for _ in sizes]
+        _code(coder, sizes, indices)
+        rangecoder.check_end(coder)
     except ValueError as error:
         raise Reader(chunks[3].payload, name, chunks[3].offset).error("INDX", str(error)) from error
     return Coded(means, books[0], indices[0], books[1:], indices[1:], header.height, header.width).splats()
@@ -157,10 +160,11 @@ class Vq(Profile):
 PROFILE = Vq()
 
 
-def _code(coder: Coder, sizes: list[int], indices: list[Integers]) -> list[Integers]:
-    """Pass references to codebooks of the given sizes."""
-    tables = [Table(np.full((1, size), max(1, PRIOR_WEIGHT // max(size, 1)))) for size in sizes]
-    return [table.code(coder, np.zeros_like(own), own) for table, own in zip(tables, indices, strict=True)]
+def _code(coder: Coder, sizes: list[int], indices: list[Integers]) -> None:
+    """Pass references to codebooks of the given sizes; a decoder writes into them."""
+    tables = rangecoder.tables_of([np.full((1, size), max(1, PRIOR_WEIGHT // max(size, 1))) for size in sizes])
+    for table, own in enumerate(indices):
+        rangecoder.symbols(coder, tables, table, own)
 
 
 def _size(count: int, per_entry: int, most: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import splatcodec
-from splatcodec.compress import adaptive, contexts
+from splatcodec.compress import adaptive, contexts, model
 from splatcodec.container import pack, unpack
 from splatcodec.encoding.encode import to_bytes
 
@@ -35,8 +35,8 @@ def test_frozen_symbols_are_still_coded_alike(name):
 
 
 def test_the_tables_are_those_of_the_specification():
-    trained = adaptive.trained()
-    data = b"".join(trained[name].astype("<u2").tobytes() for name in adaptive.SHAPES)
+    trained = model.trained()
+    data = b"".join(trained[name].astype("<u2").tobytes() for name in model.SHAPES)
     data += b"".join(trained[name].astype("<i4").tobytes() for name in contexts.WEIGHTS)
     text = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
     assert hashlib.sha256(data).hexdigest() in text

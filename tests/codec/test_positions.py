@@ -5,9 +5,9 @@ from math import lgamma, log
 import numpy as np
 import pytest
 
-from splatcodec.compress.adaptive import Model
-from splatcodec.compress.coder import Decoder, Encoder, Meter
+from splatcodec.compress.model import FEW, MANY, Model
 from splatcodec.compress.positions import Tree
+from splatcodec.compress.rangecoder import check_end, decoder, encoder, finished, meter
 
 
 def points(count: int, width: int, height: int, seed: int = 0) -> np.ndarray:
@@ -15,8 +15,7 @@ def points(count: int, width: int, height: int, seed: int = 0) -> np.ndarray:
 
 
 def code(coder, tree: Tree, count: int, paths):
-    tables = Model().tables
-    return tree.code(coder, tables["few"], tables["many"], count, paths)
+    return tree.code(coder, Model().tables, FEW, MANY, 0, count, paths)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 300), (768, 512), (65535, 3)])
@@ -29,9 +28,11 @@ def test_every_point_lies_in_its_cell(width, height, count):
     means[count // 2 : count // 2 + count // 8] = means[count // 2 : count // 2 + 1]
     means = tree.clip(means)
     order = np.argsort(tree.paths(means))
-    encoder = Encoder()
-    cells = code(encoder, tree, count, tree.paths(means)[order])
-    decoded = code(Decoder(encoder.bytes()), tree, count, np.zeros(count, np.int64))
+    writer = encoder(10_000)
+    cells = code(writer, tree, count, tree.paths(means)[order])
+    reader = decoder(finished(writer))
+    decoded = code(reader, tree, count, np.zeros(count, np.int64))
+    check_end(reader)
     for found in (cells, decoded, tree.cells(tree.paths(means)[order])):
         np.testing.assert_array_equal(found.sides, cells.sides)
         assert len(found.corners) == count
@@ -42,7 +43,7 @@ def test_every_point_lies_in_its_cell(width, height, count):
 def test_cells_hold_one_point_or_are_a_pixel():
     tree = Tree(300, 200)
     means = points(500, 300, 200)
-    cells = code(Meter(), tree, 500, np.sort(tree.paths(means)))
+    cells = code(meter(1), tree, 500, np.sort(tree.paths(means)))
     corners, counts = np.unique(cells.corners, axis=0, return_counts=True)
     crowded = (cells.corners[:, None] == corners[counts > 1]).all(axis=2).any(axis=1)
     assert (cells.sides[crowded] == 0).all()
@@ -51,10 +52,10 @@ def test_cells_hold_one_point_or_are_a_pixel():
 def test_order_costs_nothing():
     width, height, count = 768, 512, 3000
     tree = Tree(width, height)
-    meter = Meter()
-    cells = code(meter, tree, count, np.sort(tree.paths(points(count, width, height))))
+    information = meter(1)
+    cells = code(information, tree, count, np.sort(tree.paths(points(count, width, height))))
     # Down to single pixels, as if each point were coded on its own, less the order.
-    bits = meter.bits[""] + cells.sides.sum()
+    bits = information.bits[0] + cells.sides.sum()
     ideal = count * log(width * height, 2) - lgamma(count + 1) / log(2)
     assert bits < ideal + 0.7 * count
     assert bits < count * log(width * height, 2) - 0.8 * lgamma(count + 1) / log(2)
@@ -66,9 +67,9 @@ def test_crowds_cost_less():
     crowded[500:] = crowded[500:] / 4 + 100
     bits = []
     for means in (spread, crowded):
-        meter = Meter()
-        cells = code(meter, tree, 2000, np.sort(tree.paths(means)))
-        bits.append(meter.bits[""] + cells.sides.sum())
+        information = meter(1)
+        cells = code(information, tree, 2000, np.sort(tree.paths(means)))
+        bits.append(information.bits[0] + cells.sides.sum())
     assert bits[1] < bits[0] - 2000
 
 
