@@ -13,5 +13,12 @@ class ResultsError(ValueError):
     """A file of benchmark results is damaged or contradicts another; the message names the file and the row."""
 
 
+class MissingExtraError(ImportError):
+    """A package that comes with an extra is missing; the message says which command installs it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is missing: pip install 'splatcodec[{extra}]'", name=package)
+
+
 class TargetError(ValueError):
     """A picture cannot be encoded to a size or a PSNR; the message says what can be had."""

@@ -36,12 +36,14 @@ def _has_driver() -> bool:
 
 def _fault() -> str | None:
     """Why no CUDA device can be used, or None if one can."""
-    import torch
-
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return "torch is not installed: pip install 'splatcodec[gpu]'"
     if not torch.cuda.is_available():
         return "torch finds no CUDA device"
     try:
         import triton  # noqa: F401 - only whether it is there
     except ImportError:
-        return "triton is not installed"
+        return "triton is not installed: pip install 'splatcodec[gpu]'"
     return None

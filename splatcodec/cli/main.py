@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from ..errors import MissingExtraError
 from . import bench, compare, decode, encode, evaluate, info
 from .options import TERMINATION, Parser, add_common, describe, heed_common, terminate
 
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Nobody reads any more; keep Python from complaining when it flushes standard output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MissingExtraError) as error:
         return _fail(describe(error))
     except MemoryError:
         return _fail("out of memory")

@@ -21,7 +21,7 @@ def terminate(number: int, frame: object = None) -> None:
     sys.exit(128 + number)
 
 
-def describe(error: OSError | ValueError) -> str:
+def describe(error: Exception) -> str:
     """What is wrong, in one line that begins with the name of the file."""
     text = str(error)
     if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:

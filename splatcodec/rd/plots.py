@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
+from ..errors import MissingExtraError
 from .curves import METRICS, Curve
+
+try:
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
+except ModuleNotFoundError as error:
+    raise MissingExtraError("matplotlib", "bench") from error
 
 _MARKERS = "osD^vPX*<>"
 
