@@ -1,6 +1,9 @@
 """`splatcodec decode`: a .gsi file to a picture of any size."""
 
 import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..files import output
 from .options import input_source, positive_float, positive_int, quality, refuse_same_file
@@ -49,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
     format_name = output_format(arguments.output)
-    with output(arguments.output) as file:
+    with output(arguments.output) as file, _without_blas():
         pixels = decode(
             input_source(arguments.input),
             scale=arguments.scale,
@@ -58,3 +61,16 @@ def run(arguments: argparse.Namespace) -> None:
             region=arguments.region,
         )
         file.write(image_bytes(pixels, format_name, arguments.output_quality))
+
+
+@contextmanager
+def _without_blas() -> Iterator[None]:
+    """Keep Numba from importing SciPy's BLAS, which takes a tenth of a second: no kernel multiplies matrices."""
+    name = "scipy.linalg.cython_blas"
+    loaded = sys.modules.get(name)
+    sys.modules[name] = loaded  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if loaded is None:
+            del sys.modules[name]

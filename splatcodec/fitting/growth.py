@@ -1,6 +1,7 @@
 """Fits a sum of Gaussians to a picture by growth: place some where the residual is, refine all, repeat."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -122,20 +123,28 @@ def grow(
         return Splats(*optimizer.gaussians.copy(), height=height, width=width)
 
     progress, steps, stage = 0.0, float(schedule.steps), -1
-    first = len(optimizer)
+    first, changed, wanted, lowest = len(optimizer), 0, math.inf, math.inf
     for done in range(schedule.steps):
-        if schedule.stage(progress) > stage:
-            previous, stage = stage, schedule.stage(progress)
+        following = schedule.stage(progress)
+        # Where time is short, stages are passed over: Gaussians that have not settled leave more residual than before.
+        if following > stage and (following == schedule.stages or done == 0 or done - changed >= schedule.least):
+            previous, stage, changed = stage, following, done
             image = optimizer.render()
             current = objective.at(progress, image)
             error = squared_error(image, target, weights)
             _log.info("step %d: %d Gaussians, squared error %.4g", done, len(optimizer), error)
-            wanted = budget.wanted(len(optimizer), error)
+            # Those of the last stage have not settled if the error has risen, and say nothing of how many are needed.
+            wanted = (
+                min(wanted, budget.wanted(len(optimizer), error))
+                if error > lowest
+                else budget.wanted(len(optimizer), error)
+            )
+            lowest = min(lowest, error)
             penalty = rate.penalty(budget.d(len(optimizer), error))
             if stage < schedule.stages:
                 relocated = schedule.relocated if stage else 0.0
                 _change(optimizer, schedule.gaussians(stage, first, wanted), relocated, weights, rng)
-            elif previous == stage - 1:
+            elif previous == stage - 1 or steps - done < schedule.least:
                 _prune(optimizer, weights, budget.keep)
             else:
                 _change(optimizer, wanted, 0.0, weights, rng)

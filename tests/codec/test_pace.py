@@ -125,12 +125,22 @@ def test_a_fit_in_limited_time_has_all_its_gaussians(clock):
     assert 95 <= len(splats) <= 100
 
 
-def test_a_machine_that_turns_slow_is_noticed(clock):
-    def callback(state):
-        clock.slowness = 4.0
+@pytest.mark.parametrize("slowness", [2.0, 4.0, 10.0])
+@pytest.mark.parametrize("when", [0, 20, 60])
+def test_a_machine_that_turns_slow_is_noticed(clock, slowness, when):
+    """It ends in time, and with no more Gaussians than a free fit: those that have not settled ask for many."""
 
-    splatcodec.encode(photograph(150), max_seconds=5, effort=9, callback=callback)
+    def callback(state):
+        if state.step == when:
+            clock.slowness = slowness
+
+    pixels = photograph(150)
+    free = splatcodec.read(splatcodec.encode(pixels, effort=1))
+    clock.now = 0.0
+    data = splatcodec.encode(pixels, max_seconds=5, effort=9, callback=callback)
     assert clock.now <= 5.5 + clock.longest
+    assert len(splatcodec.read(data)) < 1.5 * len(free)
+    assert psnr(pixels, splatcodec.decode(data)) > 22
 
 
 def test_more_time_is_worth_something(clock):
