@@ -37,6 +37,8 @@ def read_source(source: Source) -> bytes:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
     if isinstance(source, str | os.PathLike):
+        if not os.fspath(source):
+            raise FileNotFoundError(errno.ENOENT, "no such file or directory", "''")
         with open(source, "rb") as file:
             return file.read()
     return source.read()
@@ -116,5 +118,5 @@ def output(path: str) -> Iterator[BinaryIO]:
     content = BytesIO()
     yield content
     # An unbuffered sys.stdout may write a part only and say so in its return value; this one writes all.
-    with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
+    with _naming("standard output"), open(sys.stdout.fileno(), "wb", closefd=False) as stream:
         stream.write(content.getvalue())

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from .compress import profiles
@@ -82,12 +83,16 @@ class Options:
 
     def __post_init__(self) -> None:
         _ = self.goal
-        if self.n_gaussians is not None and not 1 <= self.n_gaussians <= MAX_GAUSSIANS:
-            raise ValueError(f"n_gaussians must lie between 1 and {MAX_GAUSSIANS}, got {self.n_gaussians!r}")
+        for name, lowest in (("n_gaussians", 1), ("effort", 1), ("seed", 0), ("threads", 1), ("target_size", 1)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, Integral) or value < lowest):
+                raise ValueError(f"{name} must be a whole number of at least {lowest}, got {value!r}")
+        if self.n_gaussians is not None and self.n_gaussians > MAX_GAUSSIANS:
+            raise ValueError(f"n_gaussians must be at most {MAX_GAUSSIANS}, got {self.n_gaussians!r}")
         if self.profile not in profiles.NAMES:
             raise ValueError(f"unknown profile {self.profile!r}, expected one of {', '.join(profiles.NAMES)}")
         if self.effort not in EFFORTS:
-            raise ValueError(f"effort must be a whole number from 1 to 9, got {self.effort!r}")
+            raise ValueError(f"effort must be at most 9, got {self.effort!r}")
         if self.tune not in TUNES:
             raise ValueError(f"unknown tune {self.tune!r}, expected one of {', '.join(TUNES)}")
         if self.tune != DEFAULT_TUNE and self.loss != DEFAULT_LOSS:
@@ -100,10 +105,6 @@ class Options:
             raise ValueError(f"loss must be a name or a function, got {self.loss!r}")
         if self.max_seconds is not None and not 0 < self.max_seconds < math.inf:
             raise ValueError(f"max_seconds must be positive, got {self.max_seconds!r}")
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, got {self.seed}")
-        if self.threads is not None and self.threads < 1:
-            raise ValueError(f"threads must be at least 1, got {self.threads}")
 
     @property
     def goal(self) -> Goal | None:

@@ -1,6 +1,8 @@
 """`splatcodec compare`: one picture by several codecs at equal size, side by side."""
 
 import argparse
+import errno
+import os
 
 from ..files import output
 from .options import add_effort, input_source, quality, refuse_same_file
@@ -38,6 +40,7 @@ def add_parser(subparsers) -> None:
         metavar="X,Y,W,H",
         help="region to magnify, may be given several times (default: two with much detail)",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -60,6 +63,9 @@ def run(arguments: argparse.Namespace) -> None:
     from ..rd.comparison import busiest, compare, sheet
 
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
+    if os.path.isfile(arguments.output) and not arguments.overwrite:
+        # It may be a second picture that `*` stood for.
+        raise FileExistsError(errno.EEXIST, "exists; --overwrite replaces it", arguments.output)
     format_name = output_format(arguments.output)
     others = [get_codec(name.strip(), effort=arguments.effort) for name in arguments.codecs.split(",")]
     pixels = load_pixels(input_source(arguments.input))

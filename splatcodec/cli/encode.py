@@ -18,6 +18,7 @@ from ..options import DEFAULT_LOSS, DEFAULT_PROFILE, DEFAULT_TUNE, TUNES, Option
 from .fits import interrupts, progress
 from .options import (
     add_effort,
+    decibels,
     input_source,
     loss_name,
     natural_number,
@@ -63,9 +64,7 @@ def add_parser(subparsers) -> None:
     goal.add_argument(
         "--target-size", type=positive_int, metavar="BYTES", help="bytes, never more and at most 3 %% fewer"
     )
-    goal.add_argument(
-        "--target-psnr", type=positive_float, metavar="DB", help="PSNR, never less and at most 0.1 dB more"
-    )
+    goal.add_argument("--target-psnr", type=decibels, metavar="DB", help="PSNR, never less and at most 0.1 dB more")
     parser.add_argument(
         "-n",
         "--gaussians",
@@ -212,6 +211,11 @@ def run(arguments: argparse.Namespace) -> None:
         print(
             "{output}: {width}x{height}, {n_gaussians} Gaussians ({pruned} pruned), {bytes} bytes, {bpp:.3f} bpp, "
             "PSNR {psnr:.2f} dB, {seconds:.1f} s".format(**result),
+            file=sys.stderr,
+        )
+    if arguments.target_psnr is not None and result["psnr"] < arguments.target_psnr and not arguments.quiet:
+        print(
+            f"splatcodec: {arguments.output}: a PSNR of {arguments.target_psnr:g} dB was not reached in this time",
             file=sys.stderr,
         )
     if source_bytes is not None and len(data) > source_bytes and not arguments.quiet:

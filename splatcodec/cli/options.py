@@ -78,6 +78,14 @@ def quality(text: str) -> float:
     return value
 
 
+def decibels(text: str) -> float:
+    """A number above 0 and up to 100."""
+    value = _number(text)
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"expected a number above 0 and up to 100, got {text!r}")
+    return value
+
+
 def loss_name(text: str) -> str:
     """A loss as `splatcodec.fit` takes it."""
     from ..fitting.loss import Loss

@@ -27,10 +27,10 @@ from .targets import USUAL_TRIES, meet
 if TYPE_CHECKING:
     from ..image import ImageLike
 
-# Small pictures are worth several fits: for D, and for D times powers of the root of two.
-_OCTAVES = (0, -0.5, 0.5, -1, 1)
+# Small pictures are worth several fits: at notches so far apart, so many to each side.
+_APART, _AWAY = 8, 2
 # In them, bits count so much of what they do elsewhere: there are few, and files grow by four bytes at a time.
-_SHARE_OF_BITS = 0.25
+_SHARE_OF_BITS = 0.1
 
 
 def encode(image: "ImageLike", options: Options | None = None, **fields: Any) -> bytes:
@@ -108,18 +108,25 @@ def _fit(task: Task, notch: int | None, n_gaussians: int | None) -> Splats:
 
 
 def _best(task: Task, notch: int, profile: Profile) -> Encoding:
-    """The file of the least distortion + lambda rate among those of several fits, for the D of a notch."""
-    d = ladder.value(notch)
+    """The file of the least distortion + lambda rate, for the D of a notch, among those of several notches around.
+
+    These are the same ones for all D nearby. So a finer D takes a file that is no worse and no smaller, whichever fits
+    have come out well.
+    """
+    middle = round(notch / _APART)
     found: list[Encoding] = []
-    for attempt, octave in enumerate(_OCTAVES):
+    for number in (middle, *(middle + sign * away for away in range(1, _AWAY + 1) for sign in (-1, 1))):
         if found and not task.in_time:
             break
-        splats = task.grow(task.budget_of_price(d * 2**octave), attempt=attempt)
-        found.append(finish(task, splats, notch, profile))
+        own = min(max(number * _APART, 0), ladder.LAST)
+        splats = task.grow(task.budget_of_price(ladder.value(own)), attempt=max(number, 0))
+        found.append(finish(task, splats, own, profile))
+    price = _SHARE_OF_BITS * ladder.SLOPE * ladder.value(notch) ** 2
 
-    def cost(encoding: Encoding) -> float:
+    def cost(encoding: Encoding) -> tuple[bool, float]:
+        """A file without Gaussians comes last, whatever it costs."""
         error = task.squared_error(from_bytes(encoding.data, ""))
-        return error + _SHARE_OF_BITS * ladder.SLOPE * d**2 * 8 * len(encoding.data)
+        return encoding.n_gaussians == 0, error + price * 8 * len(encoding.data)
 
     return min(found, key=cost)
 

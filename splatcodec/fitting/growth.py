@@ -123,28 +123,26 @@ def grow(
         return Splats(*optimizer.gaussians.copy(), height=height, width=width)
 
     progress, steps, stage = 0.0, float(schedule.steps), -1
-    first, changed, wanted, lowest = len(optimizer), 0, math.inf, math.inf
+    first, changed, wanted, lowest = len(optimizer), 0, 0, math.inf
     for done in range(schedule.steps):
         following = schedule.stage(progress)
         # Where time is short, stages are passed over: Gaussians that have not settled leave more residual than before.
-        if following > stage and (following == schedule.stages or done == 0 or done - changed >= schedule.least):
+        settled = done == 0 or done - changed >= schedule.least(steps)
+        if following > stage and (settled or following == schedule.stages):
             previous, stage, changed = stage, following, done
             image = optimizer.render()
             current = objective.at(progress, image)
             error = squared_error(image, target, weights)
             _log.info("step %d: %d Gaussians, squared error %.4g", done, len(optimizer), error)
-            # Those of the last stage have not settled if the error has risen, and say nothing of how many are needed.
-            wanted = (
-                min(wanted, budget.wanted(len(optimizer), error))
-                if error > lowest
-                else budget.wanted(len(optimizer), error)
-            )
+            # If the error has risen, those of the last stage have not settled: it says nothing of how many are needed.
+            asked = budget.wanted(len(optimizer), error)
+            wanted = min(wanted, asked) if error > lowest else asked
             lowest = min(lowest, error)
             penalty = rate.penalty(budget.d(len(optimizer), error))
             if stage < schedule.stages:
                 relocated = schedule.relocated if stage else 0.0
                 _change(optimizer, schedule.gaussians(stage, first, wanted), relocated, weights, rng)
-            elif previous == stage - 1 or steps - done < schedule.least:
+            elif previous == stage - 1 or not settled:
                 _prune(optimizer, weights, budget.keep)
             else:
                 _change(optimizer, wanted, 0.0, weights, rng)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 _STEPS_AT_FULL_RATES = 1000
 # Of the steps that a stage has if there is time.
-_LEAST_SHARE = 0.5
+_LEAST_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,9 @@ class Schedule:
     relocated: float = 0.1
     """Share of the Gaussians, those that are missed least, that move to where the residual is at each stage."""
 
-    @property
-    def least(self) -> float:
-        """Steps that Gaussians need at least before others are placed on the residual they leave."""
-        return _LEAST_SHARE * self.steps * (1 - self.settling) / self.stages
+    def least(self, steps: float) -> float:
+        """Steps that Gaussians need before others are placed on the residual they leave, in a fit that takes so many."""
+        return _LEAST_SHARE * steps * (1 - self.settling) / self.stages
 
     def stage(self, progress: float) -> int:
         """The stage, from 0, that progress falls into; `stages` is the settling."""

@@ -27,6 +27,8 @@ from .schedule import EFFORTS, Schedule
 _STEPS_OF_FIT_PER_STEP = 16
 FEW_SAMPLES = 3 * 64**2
 """A picture of no more samples has so few Gaussians that it shows when one of them ends in the wrong place."""
+# Pixels across a thin picture, which is small as long as it has no more than so many times as many samples.
+_THIN, _LONG = 8, 8
 # In a picture that is reduced for lack of time, more Gaussians would make steps longer than has been reckoned with.
 _PIXELS_PER_GAUSSIAN = 80
 
@@ -95,8 +97,9 @@ class Task:
 
     @property
     def is_small(self) -> bool:
-        """Whether it has but a few samples."""
-        return self.samples <= FEW_SAMPLES
+        """Whether it has but a few samples, or is a few pixels across and not very long."""
+        thin = min(self.height, self.width) <= _THIN
+        return self.samples <= FEW_SAMPLES * (_LONG if thin else 1)
 
     @property
     def most(self) -> int:

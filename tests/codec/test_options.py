@@ -42,7 +42,7 @@ def test_each_option_is_described():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threads": 0}, "threads must be at least 1"),
+        ({"threads": 0}, "threads must be a whole number of at least 1"),
         ({"loss": 3}, "loss must be a name or a function"),
         ({"loss": "l3"}, "loss must be l2 or l1"),
         ({"quality": 3, "target_bpp": 1}, "only one of quality and target_bpp"),
