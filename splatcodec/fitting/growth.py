@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import SupportsFloat
 
 import numpy as np
@@ -40,6 +40,8 @@ _LEAST_WEIGHT = 0.1
 # How often a fit in limited time waits for its device.
 _STEPS_BETWEEN_LOOKS = 16
 _BETA1, _BETA2 = 0.95, 0.99
+# Where no sample is brighter, in full scales, colours change more slowly in proportion, lest they jump about zero.
+_BRIGHT = 0.25
 _RATES = Rates(means=0.15, scales=0.1, rotations=0.1, colors=0.02)
 
 
@@ -112,6 +114,7 @@ def grow(
     _, height, width = target.shape
     objective = objective or make_objective(Loss(), target, None, device)
     weights = objective.weights
+    rates = replace(_RATES, colors=_RATES.colors * min(1.0, float(target.max()) / _BRIGHT))
     optimizer = make_optimizer(target, device, weights)
     if start is None:
         size = np.array([[width, height]], np.float32)
@@ -146,7 +149,7 @@ def grow(
                 _prune(optimizer, weights, budget.keep)
             else:
                 _change(optimizer, wanted, 0.0, weights, rng)
-        loss, mean_error = descend(optimizer, current, _RATES.scaled(schedule.rate(progress, steps)), penalty)
+        loss, mean_error = descend(optimizer, current, rates.scaled(schedule.rate(progress, steps)), penalty)
         if max_seconds and done % _STEPS_BETWEEN_LOOKS == 0:
             # A GPU may be far behind.
             float(mean_error)

@@ -27,7 +27,7 @@ class Schedule:
     """Share of the Gaussians, those that are missed least, that move to where the residual is at each stage."""
 
     def least(self, steps: float) -> float:
-        """Steps that Gaussians need before others are placed on the residual they leave, in a fit that takes so many."""
+        """Steps of a fit that takes so many after which others can be placed on the residual that Gaussians leave."""
         return _LEAST_SHARE * steps * (1 - self.settling) / self.stages
 
     def stage(self, progress: float) -> int:
