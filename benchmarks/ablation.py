@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 import splatcodec
-from splatcodec.compress import adaptive, ladder, model, profiles, quantizer, rates
+from splatcodec.compress import adaptive, costs, ladder, model, profiles, quantizer
 from splatcodec.compress.neighbors import Surroundings, surroundings
 from splatcodec.compress.positions import Cells
 from splatcodec.compress.rangecoder import PRIOR_WEIGHT, Integers, Tables, tables_of
@@ -57,10 +57,10 @@ def no_training() -> Iterator[None]:
     shapes = {name: (int(np.prod(shape[:-1])), shape[-1]) for name, shape in model.SHAPES.items()}
     even = {name: np.full(shape, PRIOR_WEIGHT // shape[-1]) for name, shape in shapes.items()}
     weights = {name: own for name, own in model.trained().items() if name not in even}
-    rates._costs.cache_clear()
+    costs._costs.cache_clear()
     with patch.object(model, "trained", lambda: even | weights):
         yield
-    rates._costs.cache_clear()
+    costs._costs.cache_clear()
 
 
 def stiff(priors: list[np.ndarray]) -> Tables:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from splatkernels.gaussians import Gaussians
 from splatkernels.geometry import Viewport, check_gaussians, covariances
 
+SMALLEST_SCALE = 0.35
+"""Standard deviation in pixels of the narrowest Gaussians that are fitted and stored: a pixel is about as wide."""
+
 # Pixels: beyond any canvas, and finite at any magnification.
 _REGION_LIMIT = 1e12
 _ZOOM_LIMITS = (1e-6, 1e6)

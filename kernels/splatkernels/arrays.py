@@ -88,7 +88,7 @@ def render_backward(
     return Gradients(*parameter_gradients(sums, scales, rotations, colors, output.viewport.scale))
 
 
-def _prepare(means, scales, rotations, colors, output: Output) -> _Scene:
+def _prepare(means: ArrayLike, scales: ArrayLike, rotations: ArrayLike, colors: ArrayLike, output: Output) -> _Scene:
     gaussians = Gaussians(*(np.ascontiguousarray(array, np.float32) for array in (means, scales, rotations, colors)))
     check_gaussians(*gaussians)
     output.check()

@@ -8,6 +8,7 @@ spans too much of float32's range for that, inside small or thin Gaussians, the 
 import math
 
 import numpy as np
+from numpy import empty
 from numpy.typing import NDArray
 
 from .gaussians import MOMENTS, UU, UV, VV, U, V
@@ -302,7 +303,7 @@ def _gather(tiles: CpuTiles, kernel, colors, image, *args) -> NDArray[np.float32
     gaussians, channels = colors.shape
     sums = np.zeros((gaussians, channels + MOMENTS), np.float32)
     for group, marker in _groups(channels):
-        pair_sums = np.empty((len(tiles.slots), len(marker) + MOMENTS), np.float32)
+        pair_sums = empty((len(tiles.slots), len(marker) + MOMENTS), np.float32)
         run(
             kernel,
             _parts(tiles, image.shape[1]),
@@ -313,7 +314,7 @@ def _gather(tiles: CpuTiles, kernel, colors, image, *args) -> NDArray[np.float32
             *args,
             pair_sums,
         )
-        group_sums = np.empty((gaussians, len(marker) + MOMENTS), np.float32)
+        group_sums = empty((gaussians, len(marker) + MOMENTS), np.float32)
         run(_reduce, gaussians // 256, tiles, pair_sums, group_sums)
         sums[:, group] = group_sums[:, : len(marker)]
         sums[:, channels:] += group_sums[:, len(marker) :]
@@ -322,7 +323,7 @@ def _gather(tiles: CpuTiles, kernel, colors, image, *args) -> NDArray[np.float32
 
 def forward(tiles: CpuTiles, colors: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """The image [C, height, width] of Gaussians of `colors` [N, C], sorted into the tiles of an output of that size."""
-    image = np.empty((colors.shape[1], height, width), np.float32)
+    image = empty((colors.shape[1], height, width), np.float32)
     for group, marker in _groups(colors.shape[1]):
         run(_forward, _parts(tiles, height), marker, tiles, np.ascontiguousarray(colors[:, group]), image[group])
     return image

@@ -113,7 +113,7 @@ def penalty_numbers(penalty: Penalty | None, share: float) -> tuple[float, float
     return share * penalty.weight, penalty.step**-2, penalty.scales, penalty.ratios
 
 
-def check_image_gradient(gradient, image) -> None:
+def check_image_gradient(gradient: Any, image: Any) -> None:
     """Raise ValueError unless the gradient of a loss has the shape of the image, arrays or tensors."""
     if gradient.shape != image.shape:
         raise ValueError(f"the gradient must have the image's shape {list(image.shape)}, got {list(gradient.shape)}")

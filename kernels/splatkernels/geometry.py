@@ -9,7 +9,7 @@ to the pixel at offset (dx, dy) = p - m. Its first principal axis points along (
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +149,7 @@ def parameter_gradients(
     return d_means, d_scales, d_rotations, color_sums * gains[:, None]
 
 
-def check_shapes(means, scales, rotations, colors) -> None:
+def check_shapes(means: Any, scales: Any, rotations: Any, colors: Any) -> None:
     """Raise ValueError unless the shapes of four arrays or tensors are those of N Gaussians."""
     gaussians = len(means)
     for name, array, shape in (

@@ -4,7 +4,7 @@ Nothing here waits for the GPU except `pair_count`. `rasterize` and `rasterize_b
 buffers; an optimiser that knows a capacity in advance never does, so its steps can be captured in a CUDA graph.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -234,7 +234,7 @@ def _empty_sums(tiles: GpuTiles) -> Tensor:
     return tiles.frames.new_empty((len(tiles.order), tiles.amplitudes.shape[1] + MOMENTS))
 
 
-def _launch_on_tiles(kernel, tiles: GpuTiles, output: Output, *buffers: Tensor) -> None:
+def _launch_on_tiles(kernel: Any, tiles: GpuTiles, output: Output, *buffers: Tensor) -> None:
     """Launch a kernel on every tile, for each group of channels in turn."""
     channels = tiles.amplitudes.shape[1]
     for first in range(0, channels, _GROUP):

@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy import empty
 from numpy.typing import NDArray
 
 from .geometry import MOST_PAIRS, Output
@@ -172,8 +173,8 @@ def sort_into_tiles(
     gaussians = len(means)
     height, width, cutoff = output.height, output.width, float(output.cutoff)
     view = tuple(map(float, output.viewport))
-    frames = np.empty((gaussians, FRAME))
-    counts = np.empty(gaussians, np.int64)
+    frames = empty((gaussians, FRAME))
+    counts = empty(gaussians, np.int64)
     parts = gaussians // 256
     run(_project_and_count, parts, means, scales, rotations, *view, cutoff, height, width, frames, counts)
     offsets = np.zeros(gaussians + 1, np.int64)
@@ -181,12 +182,12 @@ def sort_into_tiles(
     pairs = int(offsets[-1])
     if pairs > MOST_PAIRS:
         raise ValueError(f"{pairs} pairs of a Gaussian and a tile are more than the {MOST_PAIRS} that can be rendered")
-    tiles = np.empty(pairs, np.int32)
-    rows = np.empty((pairs, 2), np.int8)
+    tiles = empty(pairs, np.int32)
+    rows = empty((pairs, 2), np.int8)
     run(_emit, parts, frames, cutoff, height, width, offsets, tiles, rows)
     starts = np.zeros(tile_count(height, width) + 1, np.int64)
-    slots = np.empty(pairs, np.int32)
-    owners = np.empty(pairs, np.int32)
+    slots = empty(pairs, np.int32)
+    owners = empty(pairs, np.int32)
     _sort(offsets, tiles, starts, slots, owners)
     return CpuTiles(frames, offsets, rows, starts, slots, owners)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ImageError, ResultsError
 from ..files import replacing
-from .options import add_effort, describe, positive_int
+from .options import Parser, add_effort, describe, positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 METRICS = ("psnr", "psnr-y", "ssim", "ms-ssim", "ssimulacra2")
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "bench",

@@ -5,10 +5,10 @@ import errno
 import os
 
 from ..files import output
-from .options import add_effort, input_source, quality, refuse_same_file
+from .options import Parser, add_effort, input_source, quality, refuse_same_file
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "compare",

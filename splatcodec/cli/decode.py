@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..files import output
-from .options import input_source, positive_float, positive_int, quality, refuse_same_file
+from .options import Parser, input_source, positive_float, positive_int, quality, refuse_same_file
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "decode",

@@ -17,6 +17,7 @@ from ..files import STANDARD_STREAM, output
 from ..options import DEFAULT_LOSS, DEFAULT_PROFILE, DEFAULT_TUNE, TUNES, Options
 from .fits import interrupts, progress
 from .options import (
+    Parser,
     add_effort,
     decibels,
     input_source,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ..fitting.growth import FitState
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "encode",

@@ -3,10 +3,10 @@
 import argparse
 from dataclasses import asdict
 
-from .options import input_source, print_json
+from .options import Parser, input_source, print_json
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "eval",

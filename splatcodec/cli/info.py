@@ -5,10 +5,10 @@ import argparse
 from ..compress import profiles
 from ..container import unpack
 from ..files import read_source, source_name
-from .options import input_source, print_json
+from .options import Parser, input_source, print_json
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "info",

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from splatkernels.jit import inlined, kernel
 
+from ..splats import SMALLEST_SCALE
 from .positions import Cells
 from .rangecoder import Integers
 
@@ -32,8 +33,6 @@ CLASSES = 48
 """Amplitude classes m = 0, 1, ... that a file can use."""
 OCTAVE = 1024
 """Units of the logarithms of scales in an octave."""
-SMALLEST_SCALE = 0.35
-"""In pixels; scales are SMALLEST_SCALE * 2^(units / OCTAVE)."""
 _OCTAVES = 16
 ANGLES = 64
 """Directions that the steps of means tell apart in half a turn."""
@@ -222,7 +221,7 @@ def mean_values(places: Integers, cells: Cells, counts: Integers) -> NDArray[np.
 
 
 def scale_values(units: Integers) -> NDArray[np.float64]:
-    """Scales in pixels."""
+    """Scales in pixels: powers of two times the smallest one."""
     return SMALLEST_SCALE * 2.0 ** (units / OCTAVE)
 
 

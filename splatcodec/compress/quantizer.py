@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from splatkernels.gaussians import Gaussians
 
-from ..splats import Splats
+from ..splats import SMALLEST_SCALE, Splats
 from . import ladder, lattice, positions
 from .adaptive import Canvas, Quantized
+from .costs import ColorCosts
 from .lattice import Symbols
 from .neighbors import Surroundings, surroundings
 from .rangecoder import Integers
-from .rates import ColorRates
 from .refiner import Refiner
 
 _FLIP_ROUNDS = 30
@@ -71,7 +71,7 @@ def quantize(splats: Splats, notch: int, refiner: Refiner) -> Quantized:
         sides = np.exp2(cells.sides) / counts
         return lattice.to_basis(gradients.colors) * steps / d**2, gradients.means * sides / d**2
 
-    rounded, places = _flip(rounded, places, counts, curvatures, differentiate, lambda c: ColorRates(near, classes, c))
+    rounded, places = _flip(rounded, places, counts, curvatures, differentiate, lambda c: ColorCosts(near, classes, c))
     return Quantized(notch, replace(symbols, colors=rounded), lattice.mean_values(places, cells, counts), canvas)
 
 
@@ -103,7 +103,7 @@ def _classify(gaussians: Gaussians, d: float) -> tuple[Gaussians, Integers]:
 
 def _round_scales(gaussians: Gaussians, classes: Integers) -> tuple[Gaussians, Integers]:
     octaves = lattice.scale_steps()[classes][:, None] / lattice.OCTAVE
-    symbols = np.rint(np.log2(gaussians.scales / lattice.SMALLEST_SCALE) / octaves).astype(np.int64)
+    symbols = np.rint(np.log2(gaussians.scales / SMALLEST_SCALE) / octaves).astype(np.int64)
     symbols = np.clip(symbols, 0, lattice.largest_scales(classes)[:, None])
     values = lattice.scale_values(lattice.scale_units(symbols, classes)).astype(np.float32)
     return gaussians._replace(scales=values), symbols
@@ -124,12 +124,12 @@ def _round_colors(
     middle = 2.0 ** (classes[:, None] / 2)
     clipped = colors * (np.clip(norms, middle * 2**-0.25, middle * 2**0.25) / np.maximum(norms, 1e-9))
     corners = np.stack(np.meshgrid(*[[0, 1]] * channels, indexing="ij"), axis=-1).reshape(-1, channels)
-    rates = ColorRates(near, classes, np.rint(colors).astype(np.int64))
+    color_costs = ColorCosts(near, classes, np.rint(colors).astype(np.int64))
     best, least = np.zeros(colors.shape, np.int64), np.full(len(colors), np.inf)
     for start in (colors, clipped):
         for corner in corners:
             other = np.floor(start).astype(np.int64) + corner
-            costs = curvatures * ((other - colors) ** 2).sum(axis=1) + ladder.SLOPE * rates.bits(other)
+            costs = curvatures * ((other - colors) ** 2).sum(axis=1) + ladder.SLOPE * color_costs.bits(other)
             better = (costs < least) & other.any(axis=1)
             best[better], least[better] = other[better], costs[better]
     return best
@@ -141,7 +141,7 @@ def _flip(
     counts: Integers,
     curvatures: NDArray[np.floating],
     differentiate: Callable[[Integers, Integers], tuple[NDArray[np.floating], NDArray[np.floating]] | None],
-    rates: Callable[[Integers], ColorRates],
+    costs_of: Callable[[Integers], ColorCosts],
 ) -> tuple[Integers, Integers]:
     """Colours [N, C] and places [N, 2] of means, of `counts` [N, 2], after changes by one that lower the cost.
 
@@ -154,7 +154,7 @@ def _flip(
         if gradients is None:
             break
         by_colors, by_places = gradients
-        flips = _color_flips(colors, rates(colors), by_colors, _COLOR_CURVATURE * curvatures)
+        flips = _color_flips(colors, costs_of(colors), by_colors, _COLOR_CURVATURE * curvatures)
         moves = _moves(places, counts, by_places, _PLACE_CURVATURE * curvatures)
         flipped = flips.costs < moves.costs
         if not (flips.costs.any() or moves.costs.any()):
@@ -173,13 +173,13 @@ class _Flips(NamedTuple):
 
 
 def _color_flips(
-    colors: Integers, rates: ColorRates, gradients: NDArray[np.floating], curvatures: NDArray[np.floating]
+    colors: Integers, color_costs: ColorCosts, gradients: NDArray[np.floating], curvatures: NDArray[np.floating]
 ) -> _Flips:
     """Of colours [N, C]."""
-    bits = rates.bits(colors)
+    bits = color_costs.bits(colors)
 
     def added(other: Integers) -> NDArray[np.float64]:
-        return np.where(other.any(axis=1), ladder.SLOPE * (rates.bits(other) - bits), np.inf)
+        return np.where(other.any(axis=1), ladder.SLOPE * (color_costs.bits(other) - bits), np.inf)
 
     return _flips(colors, gradients, curvatures, added)
 

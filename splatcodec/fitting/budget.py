@@ -26,14 +26,19 @@ _LEAST = 1e-12
 class Budget(Protocol):
     """Says how many Gaussians a fit wants."""
 
-    def wanted(self, n_gaussians: int, squared_error: float) -> int:
-        """How many in the end, given the squared error, a sum over samples, with so many."""
+    def observe(self, n_gaussians: int, squared_error: float) -> None:
+        """Take note of the squared error, a sum over samples, with so many."""
+
+    @property
+    def wanted(self) -> int:
+        """How many in the end, as far as that is known."""
+
+    @property
+    def d(self) -> float:
+        """The D that the Gaussians will be stored with, likewise."""
 
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which Gaussians to keep once rates begin to fall, given the squared error that removing each would add."""
-
-    def d(self, n_gaussians: int, squared_error: float) -> float:
-        """The D that the Gaussians will be stored with, given the squared error with so many."""
 
 
 class Count:
@@ -45,20 +50,19 @@ class Count:
     """
 
     def __init__(self, count: int, d: float | None = None) -> None:
-        self._count = count
         self._d = d
+        self._error = 0.0
+        self.wanted = count
 
-    def wanted(self, n_gaussians: int, squared_error: float) -> int:
-        return self._count
+    def observe(self, n_gaussians: int, squared_error: float) -> None:
+        self._error = _SETTLED * squared_error * (n_gaussians / self.wanted) ** _EXPONENT
+
+    @property
+    def d(self) -> float:
+        return rate.balanced_d(self.wanted, self._error) if self._d is None else self._d
 
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return all_but_least(costs, len(costs) - self._count)
-
-    def d(self, n_gaussians: int, squared_error: float) -> float:
-        if self._d is not None:
-            return self._d
-        left = _SETTLED * squared_error * (n_gaussians / self._count) ** _EXPONENT
-        return rate.balanced_d(self._count, left)
+        return all_but_least(costs, len(costs) - self.wanted)
 
 
 class _Trend:
@@ -69,6 +73,7 @@ class _Trend:
         self._last: tuple[int, float] | None = None
 
     def update(self, n_gaussians: int, squared_error: float) -> None:
+        """Learn from the squared error with so many."""
         if self._last is None or n_gaussians < _GROWN * self._last[0]:
             self._last = self._last or (n_gaussians, squared_error)
             return
@@ -83,19 +88,20 @@ class Price:
 
     Args:
         target: [C, H, W], the picture.
-        d: says what each must be worth.
+        d: D, which says what each must be worth.
         most: limit on their number.
         hasty: whether the fit has too few steps to learn how many these are, so that what can be foreseen is a limit.
     """
 
     def __init__(self, target: NDArray[np.float32], d: float, most: int, hasty: bool = False) -> None:
-        self._d = d
         self._price = rate.price(d)
         self._first = _PER_COEFFICIENT * _count_coefficients(target, self._price) ** _POWER
         self._most = min(most, math.ceil(self._first)) if hasty else most
         self._trend = _Trend()
+        self.d = d
+        self.wanted = self._bounded(self._first)
 
-    def wanted(self, n_gaussians: int, squared_error: float) -> int:
+    def observe(self, n_gaussians: int, squared_error: float) -> None:
         # The error bounds how many can be worth their price.
         count = max(self._first, min(n_gaussians + squared_error / self._price, _FEW))
         if n_gaussians >= _FEW:
@@ -103,13 +109,13 @@ class Price:
             # Where the derivative of the power law is the price.
             a = self._trend.exponent
             count = (a * squared_error * n_gaussians**a / self._price) ** (1 / (1 + a))
-        return int(min(max(count, 1), self._most))
+        self.wanted = self._bounded(count)
 
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         return (costs > self._price) & all_but_least(costs, len(costs) - self._most)
 
-    def d(self, n_gaussians: int, squared_error: float) -> float:
-        return self._d
+    def _bounded(self, count: float) -> int:
+        return int(min(max(count, 1), self._most))
 
 
 class Distortion:
@@ -124,23 +130,23 @@ class Distortion:
     def __init__(self, target: NDArray[np.float32], squared_error: float, most: int) -> None:
         self._error = squared_error
         self._most = most
-        self._first = max(target[0].size / 200, _FEW)
-        self._estimate = most
         self._trend = _Trend()
+        self.wanted = self._bounded(max(target[0].size / 200, _FEW))
 
-    def wanted(self, n_gaussians: int, squared_error: float) -> int:
-        count = self._first
+    def observe(self, n_gaussians: int, squared_error: float) -> None:
         if n_gaussians >= _FEW:
             self._trend.update(n_gaussians, squared_error)
-            count = n_gaussians * (squared_error / self._error) ** (1 / self._trend.exponent)
-        self._estimate = int(min(max(count, 1), self._most))
-        return self._estimate
+            self.wanted = self._bounded(n_gaussians * (squared_error / self._error) ** (1 / self._trend.exponent))
+
+    @property
+    def d(self) -> float:
+        return rate.balanced_d(self.wanted, self._error)
 
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return all_but_least(costs, len(costs) - self._estimate)
+        return all_but_least(costs, len(costs) - self.wanted)
 
-    def d(self, n_gaussians: int, squared_error: float) -> float:
-        return rate.balanced_d(self._estimate, self._error)
+    def _bounded(self, count: float) -> int:
+        return int(min(max(count, 1), self._most))
 
 
 def _count_coefficients(target: NDArray[np.float32], energy: float) -> int:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from splatkernels import CUTOFF
 from splatkernels.adam import FrameAdam
 from splatkernels.descent import Optimizer, Penalty, Rates
 
-from ..splats import Splats
+from ..splats import SMALLEST_SCALE, Splats
 from . import rate
 from .budget import Budget
 from .loss import Loss
@@ -24,7 +24,6 @@ from .pruning import all_but_least, sample, survivors
 from .schedule import Schedule
 
 _log = logging.getLogger(__name__)
-_SMALLEST_SCALE = 0.35
 # In longer sides of the picture: wider Gaussians are flat across it, and drift without end.
 _LARGEST_SCALE = 2.0
 # In pixels: what every profile can store.
@@ -138,10 +137,10 @@ def grow(
             error = squared_error(image, target, weights)
             _log.info("step %d: %d Gaussians, squared error %.4g", done, len(optimizer), error)
             # If the error has risen, those of the last stage have not settled: it says nothing of how many are needed.
-            asked = budget.wanted(len(optimizer), error)
-            wanted = min(wanted, asked) if error > lowest else asked
+            budget.observe(len(optimizer), error)
+            wanted = min(wanted, budget.wanted) if error > lowest else budget.wanted
             lowest = min(lowest, error)
-            penalty = rate.penalty(budget.d(len(optimizer), error))
+            penalty = rate.penalty(budget.d)
             if stage < schedule.stages:
                 relocated = schedule.relocated if stage else 0.0
                 _change(optimizer, schedule.gaussians(stage, first, wanted), relocated, weights, rng)
@@ -180,7 +179,7 @@ def make_optimizer(target: NDArray[np.float32], device: str, weights: NDArray[np
     return kind(
         target,
         weights,
-        smallest_scale=_SMALLEST_SCALE,
+        smallest_scale=SMALLEST_SCALE,
         largest_scale=min(_LARGEST_SCALE * max(target.shape[1:]), _STORABLE_SCALE),
         largest_color=_LARGEST_COLOR,
         cutoff=FIT_CUTOFF,
@@ -200,7 +199,7 @@ def descend(
         return optimizer.step(rates, penalty)
     evaluated = []
 
-    def differentiate(image):
+    def differentiate(image: Any) -> Any:
         evaluated.append(objective.evaluate(image))
         return evaluated[0].gradient
 

@@ -11,7 +11,7 @@ import splatcodec
 from splatcodec.fitting import growth, rate
 from splatcodec.fitting.budget import Count, Price
 from splatcodec.fitting.growth import grow
-from splatcodec.fitting.placement import propose
+from splatcodec.fitting.placement import _select, propose
 from splatcodec.fitting.schedule import EFFORTS, Schedule
 from splatcodec.image import load_image
 
@@ -328,3 +328,31 @@ def test_grow_starts_from_the_mean_colour():
     splats = grow(target, Count(1), Schedule(steps=50, stages=1))
     assert len(splats) == 1
     np.testing.assert_allclose(splats.render(), target, atol=0.05)
+
+
+def selected(count, levels, y, x, steps, scales) -> list[int]:
+    """The slow twin of `placement._select`: each candidate against all chosen ones."""
+    chosen: list[int] = []
+    for k, level in enumerate(levels):
+        here = np.array([y[k] + 0.5, x[k] + 0.5]) * steps[level]
+
+        def near(other, level=level, here=here):
+            there = np.array([y[other] + 0.5, x[other] + 0.5]) * steps[levels[other]]
+            small, large = sorted((scales[level], scales[levels[other]]))
+            return ((here - there) ** 2).sum() <= (small + 0.5 * large) ** 2
+
+        if len(chosen) < count and not any(map(near, chosen)):
+            chosen.append(k)
+    return chosen
+
+
+@pytest.mark.parametrize("count", [1, 7, 1000])
+@pytest.mark.parametrize("seed", range(5))
+def test_candidates_are_selected_as_by_the_slow_twin(count, seed):
+    rng = np.random.default_rng(seed)
+    steps, scales = np.array([1.0, 1.0, 2.0, 4.0]), np.array([0.8, 1.8, 4.05, 9.1])
+    heights, widths = (np.ceil(side / steps).astype(np.int64) for side in (40, 53))
+    levels = rng.integers(0, 4, 300)
+    y, x = (rng.integers(0, sides[levels]) for sides in (heights, widths))
+    found = _select(count, levels, y, x, heights, widths, steps, scales)
+    assert found.tolist() == selected(count, levels, y, x, steps, scales)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import splatkernels
-from splatkernels import Viewport, rasterize, rasterize_reference, render, render_backward
+from splatkernels import Viewport, cpu, rasterize, rasterize_reference, render, render_backward, tiles
 from splatkernels.cpu import backward, forward, squared_error
 from splatkernels.geometry import Output
 from splatkernels.jit import kernel
@@ -32,6 +32,24 @@ def reference(scene: Scene, dtype: torch.dtype, upstream: np.ndarray) -> tuple[n
 def upstream_of(scene: Scene) -> np.ndarray:
     shape = (scene.colors.shape[1], scene.height, scene.width)
     return np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def poisoned_buffers(monkeypatch):
+    """Fill the buffers that kernels get to write with NaN, or with the largest integer."""
+
+    def poisoned(shape, dtype=float):
+        array = np.empty(shape, dtype)
+        array.fill(np.nan if array.dtype.kind == "f" else np.iinfo(array.dtype).max)
+        return array
+
+    for module in (cpu, tiles):
+        monkeypatch.setattr(module, "empty", poisoned)
+
+
+def test_buffers_are_poisoned():
+    assert np.isnan(cpu.empty(3)).all()
+    assert tiles.empty(2, np.int8).tolist() == [127, 127]
 
 
 @pytest.fixture(params=SCENES)

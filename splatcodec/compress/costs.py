@@ -22,7 +22,7 @@ def _costs(table: str) -> NDArray[np.float64]:
     return np.log2(prior.sum(axis=1, keepdims=True) / prior)
 
 
-class ColorRates:
+class ColorCosts:
     """About how many bits colours take.
 
     Args:
