@@ -62,16 +62,17 @@ def quantize(splats: Splats, notch: int, refiner: Refiner) -> Quantized:
     curvatures = refiner.curvatures(gaussians)
     rounded = _round_colors(lattice.to_basis(gaussians.colors) / steps, curvatures, classes, near)
 
-    def differentiate(colors: Integers, places: Integers) -> tuple[NDArray[np.floating], NDArray[np.floating]] | None:
+    def differentiate(colors: Integers, places: Integers) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         means = lattice.mean_values(places, cells, counts).astype(np.float32)
         values = lattice.from_basis(colors * steps).astype(np.float32)
-        if not refiner.in_time:
-            return None
         gradients = refiner.gradients(gaussians._replace(means=means, colors=values))
         sides = np.exp2(cells.sides) / counts
         return lattice.to_basis(gradients.colors) * steps / d**2, gradients.means * sides / d**2
 
-    rounded, places = _flip(rounded, places, counts, curvatures, differentiate, lambda c: ColorCosts(near, classes, c))
+    def costs_of(colors: Integers) -> ColorCosts:
+        return ColorCosts(near, classes, colors)
+
+    rounded, places = _flip(rounded, places, counts, curvatures, differentiate, costs_of, refiner)
     return Quantized(notch, replace(symbols, colors=rounded), lattice.mean_values(places, cells, counts), canvas)
 
 
@@ -140,20 +141,20 @@ def _flip(
     places: Integers,
     counts: Integers,
     curvatures: NDArray[np.floating],
-    differentiate: Callable[[Integers, Integers], tuple[NDArray[np.floating], NDArray[np.floating]] | None],
+    differentiate: Callable[[Integers, Integers], tuple[NDArray[np.floating], NDArray[np.floating]]],
     costs_of: Callable[[Integers], ColorCosts],
+    refiner: Refiner,
 ) -> tuple[Integers, Integers]:
     """Colours [N, C] and places [N, 2] of means, of `counts` [N, 2], after changes by one that lower the cost.
 
-    `differentiate` returns the gradients of the error by both, in units of D^2 per step, or None to have done with it.
+    `differentiate` returns the gradients of the error by both, in units of D^2 per step; `refiner` knows the time.
     The curvature of the error is `curvatures` [N] times that of the squared error.
     """
     rng = np.random.default_rng(0)
     for _ in range(_FLIP_ROUNDS if len(colors) else 0):
-        gradients = differentiate(colors, places)
-        if gradients is None:
+        if not refiner.in_time:
             break
-        by_colors, by_places = gradients
+        by_colors, by_places = differentiate(colors, places)
         flips = _color_flips(colors, costs_of(colors), by_colors, _COLOR_CURVATURE * curvatures)
         moves = _moves(places, counts, by_places, _PLACE_CURVATURE * curvatures)
         flipped = flips.costs < moves.costs

@@ -13,6 +13,7 @@ import splatcodec
 from splatcodec import rd
 from splatcodec.errors import ImageError, ResultsError
 from splatcodec.metrics import ms_ssim, psnr, psnr_y, ssim
+from splatkernels import get_num_threads, set_num_threads
 
 from .conftest import Rounding
 
@@ -184,6 +185,27 @@ class Slow(Rounding):
 def test_the_first_call_of_a_process_is_not_timed(pictures):
     (row,) = rd.sweep({"one": pictures["one"]}, [Slow()]).rows
     assert row.encode_seconds < 0.25
+
+
+class Threaded(Rounding):
+    """Fails unless it may use three threads."""
+
+    name = "threaded"
+    qualities = (4,)
+
+    def encode(self, image, quality):
+        assert get_num_threads() == 3
+        return super().encode(image, quality)
+
+
+def test_processes_share_the_threads_of_the_user(pictures):
+    before = get_num_threads()
+    set_num_threads(7)
+    try:
+        results = rd.sweep({"one": pictures["one"]}, [Threaded()], jobs=2)
+    finally:
+        set_num_threads(before)
+    assert not results.failures
 
 
 class Odd(Rounding):
