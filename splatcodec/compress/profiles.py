@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..splats import Splats
     from .refiner import Refiner
 
-_NUMBERS = {"half": 0, "adaptive": 1, "vq": 2}
+_NUMBERS = {"adaptive": 1, "vq": 2, "half": 0}
 NAMES = tuple(_NUMBERS)
 """Of all profiles; each has a module beside this one, with its `PROFILE`."""
 
