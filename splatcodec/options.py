@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from numbers import Integral
+from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from .compress import profiles
@@ -74,7 +74,7 @@ class Options:
     effort: int = DEFAULT_EFFORT
     tune: str = DEFAULT_TUNE
     loss: "str | LossFunction" = DEFAULT_LOSS
-    weights: "ImageLike | None" = None
+    weights: "ImageLike | None" = field(default=None, compare=False)
     max_seconds: float | None = None
     seed: int = 0
     device: str = "auto"
@@ -82,13 +82,17 @@ class Options:
     callback: "Callable[[FitState], bool | None] | None" = None
 
     def __post_init__(self) -> None:
-        _ = self.goal
+        for name in ("quality", "lambda_", "target_bpp", "target_psnr", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, Real) or isinstance(value, bool)):
+                raise ValueError(f"{name} must be a number, got {value!r}")
         for name, lowest in (("n_gaussians", 1), ("effort", 1), ("seed", 0), ("threads", 1), ("target_size", 1)):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, Integral) or value < lowest):
+            if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < lowest):
                 raise ValueError(f"{name} must be a whole number of at least {lowest}, got {value!r}")
         if self.n_gaussians is not None and self.n_gaussians > MAX_GAUSSIANS:
             raise ValueError(f"n_gaussians must be at most {MAX_GAUSSIANS}, got {self.n_gaussians!r}")
+        _ = self.goal
         if self.profile not in profiles.NAMES:
             raise ValueError(f"unknown profile {self.profile!r}, expected one of {', '.join(profiles.NAMES)}")
         if self.effort not in EFFORTS:

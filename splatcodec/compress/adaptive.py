@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..container import Chunk, Header, Reader, check_tags, varint
+from ..errors import GsiError
 from ..splats import Splats
 from . import ladder, lattice, rangecoder
 from .lattice import Symbols
@@ -15,8 +16,8 @@ from .model import LABELS, Model
 from .profiles import Hints, Profile, Slope
 from .refiner import Refiner
 
-# No file comes near; it bounds what a forged count makes a decoder do.
-_MOST_PER_BYTE = 1
+# Gaussians for each byte of a file at most: a bound on what a forged count makes a decoder do.
+_MOST_PER_BYTE = 8
 # Bytes to make room for, for each Gaussian; there may be more.
 _USUAL_BYTES = 8
 
@@ -96,12 +97,19 @@ def code(model: Model, coder: rangecoder.Coder, quantized: Quantized) -> None:
 
 
 def encode(quantized: Quantized) -> list[Chunk]:
-    """Code all attributes."""
+    """Code all attributes.
+
+    Raises:
+        GsiError: there are more Gaussians than the bytes they take allow.
+    """
     room = 64 + _USUAL_BYTES * len(quantized.symbols)
     try:
         coded = _coded(quantized, room)
     except rangecoder.NoRoomError as error:
         coded = _coded(quantized, error.size)
+    count = len(quantized.symbols)
+    if count > _MOST_PER_BYTE * (len(coded) + 1):
+        raise GsiError(f"ADAP: {count} Gaussians so much alike that they fit {len(coded)} bytes cannot be stored")
     return [Chunk("ADAP", varint(quantized.notch) + coded)]
 
 

@@ -63,6 +63,7 @@ class Half(Profile):
 
     name = "half"
     follows_d = False
+    needs_picture = False
     hints = Hints(bits_per_gaussian=128, log_size=Slope(0.69, 0.69), psnr=Slope(2.6, 2.6))
 
     def quantise(self, splats: Splats, notch: int, refiner: Refiner) -> Splats:

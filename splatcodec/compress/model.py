@@ -79,12 +79,17 @@ class Model:
 
         Returns:
             Means [N, 2] as far as they are stored.
+
+        Raises:
+            ValueError: what is decoded is damaged.
         """
         tree = positions.Tree(width, height)
         paths = tree.paths(means)
         cells = tree.code(coder, self.tables, FEW, MANY, _MEANS, len(symbols), paths)
-        shares, counts = (means - cells.corners) / np.exp2(cells.sides), np.empty((len(symbols), 2), np.int64)
-        places = np.empty((len(symbols), 2), np.int64)
+        if coder.state[DAMAGED]:
+            raise ValueError("the coded positions are damaged")
+        shares, counts = (means - cells.corners) / np.exp2(cells.sides), np.ones((len(symbols), 2), np.int64)
+        places = np.zeros((len(symbols), 2), np.int64)
         _code(
             coder,
             self.tables,
@@ -141,6 +146,8 @@ def _code(
     stride, start = FIRST_STRIDE, 0
     while stride:
         for i in range(start, n, stride if start == 0 else 2 * stride):
+            if coder.state[DAMAGED]:
+                return
             area = min(sides[i, 0] + sides[i, 1], contexts.AREAS - 1)
             m = symbol(coder, tables, CLASS, area, classes[i], _CLASSES)
             classes[i] = m

@@ -10,6 +10,7 @@ from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from splatkernels.jit import inlined, kernel
 
@@ -36,9 +37,9 @@ class Surroundings(NamedTuple):
     densities: Integers
     """[N, FEATURES] logarithms in units of 1 / PER_OCTAVE octave: of the area of the cell in pixels, and of the
     distances to the nearest, second, fourth and eighth nearest Gaussian in half pixels."""
-    neighbors: Integers
+    neighbors: NDArray[np.int32]
     """[N, NEIGHBORS] rows of those that are known before."""
-    weights: Integers
+    weights: NDArray[np.int32]
     """[N, NEIGHBORS] how much each counts, 0 for those that do not exist."""
     largest: Integers
     """[N] the largest of the weights."""
@@ -49,8 +50,8 @@ def surroundings(cells: Cells) -> Surroundings:
     count = len(cells.corners)
     found = Surroundings(
         np.empty((count, FEATURES), np.int64),
-        np.empty((count, NEIGHBORS), np.int64),
-        np.empty((count, NEIGHBORS), np.int64),
+        np.empty((count, NEIGHBORS), np.int32),
+        np.empty((count, NEIGHBORS), np.int32),
         np.empty(count, np.int64),
     )
     _fill(cells.corners, cells.sides, _powers(), *found)

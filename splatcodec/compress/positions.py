@@ -70,7 +70,7 @@ class Tree:
             count: number of points.
             paths: those of the points, sorted; a decoder does without.
         """
-        found, levels = np.empty(count, np.int64), np.empty(count, np.int64)
+        found, levels = np.zeros(count, np.int64), np.zeros(count, np.int64)
         if count:
             _code(coder, tables, few, many, label, self._side, *self._size, *self._corner, paths, found, levels)
         order = np.argsort(found, kind="stable")
@@ -108,6 +108,8 @@ def _code(coder, tables, few, many, label, side, width, height, left, top, paths
             n = own[cell]
             if n <= 1 or level == depth:
                 continue
+            if coder.state[DAMAGED]:
+                return
             half = 0
             if coder.mode != DECODE:
                 # Points of the first half, among those of the cell.

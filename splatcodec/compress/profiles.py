@@ -46,6 +46,8 @@ class Profile(ABC):
     """What users call it."""
     follows_d: bool
     """Whether D sets how fine the attributes are; otherwise only fewer Gaussians make a smaller file."""
+    needs_picture: bool = True
+    """Whether quantisation looks at the picture; otherwise Gaussians are stored as they are."""
     hints: Hints
 
     @property

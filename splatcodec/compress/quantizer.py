@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from splatkernels.gaussians import Gaussians
 
+from ..errors import GsiError
 from ..splats import SMALLEST_SCALE, Splats
 from . import ladder, lattice, positions
 from .adaptive import Canvas, Quantized
@@ -40,8 +41,14 @@ def quantize(splats: Splats, notch: int, refiner: Refiner) -> Quantized:
 
     Returns:
         The Gaussians in the order of the tree, without those that round to nothing.
+
+    Raises:
+        GsiError: an amplitude is too large for the coarsest steps.
     """
-    notch = min(notch, ladder.finest(lattice.smallest_d(splats.scales, splats.colors)))
+    finest = ladder.finest(lattice.smallest_d(splats.scales, splats.colors))
+    if finest < 0:
+        raise GsiError(f"COLR: the amplitude {np.abs(splats.colors).max():g} of a Gaussian is too large")
+    notch = min(notch, finest)
     d = ladder.value(notch)
     canvas = Canvas(splats.width, splats.height, splats.channels)
     tree = positions.Tree(splats.width, splats.height)

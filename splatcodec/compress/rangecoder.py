@@ -27,6 +27,8 @@ _TOP = 2**32
 # Numbers of possibilities that are coded at once; of more, the lowest bits come apart.
 _MOST_AT_ONCE = 2**16
 
+MOST_MISSING = 1024
+"""Bytes of zeros that an encoder leaves out at most."""
 INCREMENT = 96
 """What a symbol that occurs adds to its frequency, where those of a row add up to about `PRIOR_WEIGHT`."""
 PRIOR_WEIGHT = 4096
@@ -123,7 +125,6 @@ def finished(coder: Coder) -> bytes:
     written = int(coder.state[POSITION])
     if written > len(coder.data):
         raise NoRoomError(written)
-    # Zeros at the end are taken for granted.
     return coder.data[:written].tobytes().rstrip(b"\0")
 
 
@@ -173,7 +174,8 @@ def _narrow(coder, share, start, size):
     """Go on with a part of the range: `size` shares from `start` on."""
     state = coder.state
     state[LOW] += share * start
-    state[CODE] -= share * start
+    if coder.mode == DECODE:
+        state[CODE] -= share * start
     state[RANGE] = share * size
     while state[RANGE] < _LEAST_RANGE:
         state[RANGE] <<= 8
@@ -184,6 +186,8 @@ def _narrow(coder, share, start, size):
             byte = coder.data[state[POSITION]] if state[POSITION] < len(coder.data) else 0
             state[CODE] = (state[CODE] << 8) | byte
             state[POSITION] += 1
+            if state[POSITION] > len(coder.data) + MOST_MISSING:
+                state[DAMAGED] = 1
 
 
 @inlined

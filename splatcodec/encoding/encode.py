@@ -144,7 +144,7 @@ def write(
         splats: what to write.
         file: a path, or a file opened for writing bytes.
         profile: as in `Options`; "half" stores them as they are, in half precision.
-        quality: how close a file of the profile "adaptive" comes, as in `Options`.
+        quality: how finely the profile "adaptive" stores them at least, as in `Options`; faint Gaussians make it finer.
 
     Raises:
         GsiError: they do not fit the format.

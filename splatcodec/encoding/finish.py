@@ -8,12 +8,17 @@ import numpy as np
 from .. import container
 from ..compress import ladder
 from ..compress.profiles import Profile
+from ..decoder import MAX_PIXELS
+from ..errors import GsiError
 from ..fitting.pace import Deadline
 from ..fitting.schedule import EFFORTS
 from ..fitting.task import Task
 from ..splats import Splats
 from .goals import Goal
 
+# Share of the Gaussians of others that may be too faint to be stored well, the steps that the faintest of the rest get,
+# and an amplitude that nobody sees.
+_FAINTEST, _STEPS, _LEAST_D = 0.02, 4, 1e-6
 _log = logging.getLogger(__name__)
 
 
@@ -58,11 +63,21 @@ def write_splats(splats: Splats, profile: Profile, quality: float) -> bytes:
     """The .gsi file of Gaussians that come from no picture: what they show is the picture.
 
     Raises:
-        GsiError: they do not fit the format.
+        GsiError: they do not fit the format, or the picture is too large to be drawn.
     """
+    if not profile.needs_picture:
+        return _pack(profile, splats, *profile.write(splats))
+    if splats.height * splats.width > MAX_PIXELS:
+        size = f"{splats.width}x{splats.height}"
+        raise GsiError(f"a canvas of {size} pixels is over the limit of {MAX_PIXELS}; the profile half has none")
     picture = splats.render()
     task = Task(picture, EFFORTS[min(EFFORTS)])
     notch = Goal("quality", quality).notch(picture.clip(0, 1))
+    if len(splats):
+        # Many faint ones may be all there is: nearly all are to remain.
+        amplitudes = np.linalg.norm(splats.colors, axis=1) * np.sqrt(np.pi * splats.scales.prod(axis=1))
+        faintest = max(float(np.quantile(amplitudes, _FAINTEST)), _LEAST_D)
+        notch = max(notch, ladder.nearest(faintest / _STEPS))
     return _round(task, splats, notch, profile, len(splats), None).data
 
 
@@ -71,5 +86,9 @@ def _round(task: Task, kept: Splats, notch: int, profile: Profile, fitted: int, 
     _log.info("rounding %d of %d Gaussians, D = %.4g", len(kept), fitted, d)
     quantised = profile.quantise(kept, notch, task.refiner(kept, d if profile.follows_d else None, deadline))
     count, chunks = profile.write(quantised)
-    header = container.Header(profile.number, kept.channels, kept.width, kept.height, count)
-    return Encoding(container.pack(header, chunks), fitted, count)
+    return Encoding(_pack(profile, kept, count, chunks), fitted, count)
+
+
+def _pack(profile: Profile, splats: Splats, count: int, chunks: list[container.Chunk]) -> bytes:
+    header = container.Header(profile.number, splats.channels, splats.width, splats.height, count)
+    return container.pack(header, chunks)

@@ -19,7 +19,7 @@ from ..fitting.pace import Deadline, affordable, reduce
 from ..fitting.schedule import EFFORTS
 from ..fitting.task import Task
 from ..image import load_image
-from ..options import Options
+from ..options import DEFAULT_LOSS, Options
 
 if TYPE_CHECKING:
     from ..image import ImageLike
@@ -66,6 +66,7 @@ def prepare(image: "ImageLike", options: Options, roundings: int) -> tuple[NDArr
         device,
         structure=options.tune == "ssim" or (isinstance(options.loss, str) and Loss.parse(options.loss).has_structure),
         roundings=roundings,
+        reducible=isinstance(options.loss, str),
     )
     return planes, task(
         reduce(planes, reduction),
@@ -103,6 +104,8 @@ def _compile(options: Options, channels: int, device: str) -> None:
         n_gaussians=2,
         effort=1,
         weights=None if weights is None else weights / weights.max(),
+        # A function may know of no other picture.
+        loss=options.loss if isinstance(options.loss, str) else DEFAULT_LOSS,
         max_seconds=None,
         callback=None,
     )

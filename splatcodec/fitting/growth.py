@@ -29,7 +29,7 @@ _LARGEST_SCALE = 2.0
 # In pixels: what every profile can store.
 _STORABLE_SCALE = 20_000.0
 # In full scales. Without a bound, neighbours of opposite signs grow as long as their sum stays the same.
-_LARGEST_COLOR = 2.0
+LARGEST_COLOR = 2.0
 # Cutting Gaussians off a little early makes a step a third cheaper and costs nothing: the fit makes up for it.
 FIT_CUTOFF = 3.5
 # Part of the colour that would remove most energy: neighbours placed at the same time share in it.
@@ -169,7 +169,12 @@ def asks_to_stop(answer: object) -> bool:
     return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
-def make_optimizer(target: NDArray[np.float32], device: str, weights: NDArray[np.float32] | None = None) -> Optimizer:
+def make_optimizer(
+    target: NDArray[np.float32],
+    device: str,
+    weights: NDArray[np.float32] | None = None,
+    largest_color: float = LARGEST_COLOR,
+) -> Optimizer:
     """No Gaussians yet, to descend on "cpu" or "cuda" towards a picture [C, H, W] whose pixels count as in [H, W]."""
     kind: Callable[..., Optimizer] = FrameAdam
     if device == "cuda":
@@ -181,7 +186,7 @@ def make_optimizer(target: NDArray[np.float32], device: str, weights: NDArray[np
         weights,
         smallest_scale=SMALLEST_SCALE,
         largest_scale=min(_LARGEST_SCALE * max(target.shape[1:]), _STORABLE_SCALE),
-        largest_color=_LARGEST_COLOR,
+        largest_color=largest_color,
         cutoff=FIT_CUTOFF,
         beta1=_BETA1,
         beta2=_BETA2,

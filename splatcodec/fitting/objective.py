@@ -57,6 +57,10 @@ class Objective(Protocol):
     def is_quadratic(self) -> bool:
         """Whether it is the squared error, with these weights."""
 
+    @property
+    def may_turn(self) -> bool:
+        """Whether it is the same for a picture that is turned or mirrored, together with its weights."""
+
     def evaluate(self, image: "NDArray[np.float32] | Tensor") -> Evaluated:
         """Loss and gradient at an image [C, H, W]: an array, or a tensor on the device."""
 
@@ -91,6 +95,10 @@ class LossObjective:
     @property
     def is_quadratic(self) -> bool:
         return self.factors == _SQUARED_ERROR
+
+    @property
+    def may_turn(self) -> bool:
+        return True
 
     def evaluate(self, image: "NDArray[np.float32] | Tensor") -> Evaluated:
         found = self.measure(image, self.factors)
@@ -142,6 +150,11 @@ class FunctionObjective:
 
     @property
     def is_quadratic(self) -> bool:
+        return False
+
+    @property
+    def may_turn(self) -> bool:
+        # The function may have weights of its own.
         return False
 
     def evaluate(self, image: "NDArray[np.float32] | Tensor") -> Evaluated:

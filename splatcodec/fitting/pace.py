@@ -45,7 +45,14 @@ def fitting_share(schedule: Schedule, roundings: int) -> float:
 
 
 def affordable(
-    schedule: Schedule, pixels: int, seconds: float, device: str, *, structure: bool, roundings: int
+    schedule: Schedule,
+    pixels: int,
+    seconds: float,
+    device: str,
+    *,
+    structure: bool,
+    roundings: int,
+    reducible: bool = True,
 ) -> tuple[Schedule, int]:
     """What can be done of an encode in limited time.
 
@@ -56,6 +63,7 @@ def affordable(
         device: "cpu" or "cuda".
         structure: whether the loss compares windows of pixels.
         roundings: how many times the outcome of the fit is rounded.
+        reducible: whether the picture may be made smaller.
 
     Returns:
         A schedule, and how many times smaller the sides of the picture have to be.
@@ -68,7 +76,7 @@ def affordable(
         return seconds / (step * (_STRUCTURE if structure else 1))
 
     reduction = 1
-    while affordable_steps(reduction) < _work(quickest, roundings) and pixels > reduction**2:
+    while reducible and affordable_steps(reduction) < _work(quickest, roundings) and pixels > reduction**2:
         reduction += 1
     steps = affordable_steps(reduction)
     possible = [s for s in EFFORTS.values() if s.steps <= schedule.steps and _work(s, roundings) <= steps] or [quickest]

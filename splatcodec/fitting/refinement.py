@@ -11,7 +11,7 @@ from splatkernels import Gradients, render, render_backward
 from splatkernels.descent import Penalty, Rates
 from splatkernels.gaussians import Gaussians
 
-from .growth import FIT_CUTOFF, descend, make_optimizer
+from .growth import FIT_CUTOFF, LARGEST_COLOR, descend, make_optimizer
 from .objective import Objective
 from .pace import Deadline
 from .pruning import weights_at
@@ -63,7 +63,9 @@ class PictureRefiner:
         """Gaussians whose attributes in `free` reduce the loss, and whose others are the same."""
         if not gaussians.n_gaussians:
             return gaussians
-        optimizer = make_optimizer(self._objective.target, self._device, self._objective.weights)
+        # Those that come from no fit of ours may be stronger.
+        largest = max(LARGEST_COLOR, float(np.abs(gaussians.colors).max()))
+        optimizer = make_optimizer(self._objective.target, self._device, self._objective.weights, largest)
         optimizer.append(*gaussians.magnified(1 / self._reduction))
         rates = replace(_RATES, **{name: 0.0 for name in Gaussians._fields if name not in free})
         began, seconds = time.perf_counter(), None

@@ -75,10 +75,10 @@ class Task:
         """Whether the callback wants no more."""
         self._target = target
         self._reduction = reduction
-        turns = self.is_small and reduction == 1
-        self._orientation = way = usual_orientation(target) if turns else UPRIGHT
         make = make_objective or partial(objective_of, Loss(), device=device)
         self._objective = self._turned_objective = make(target, weights)
+        turns = self.is_small and reduction == 1 and self._objective.may_turn
+        self._orientation = way = usual_orientation(target) if turns else UPRIGHT
         if way != UPRIGHT:
             self._turned_objective = make(way.turn(target), None if weights is None else way.turn(weights))
         self._schedule = schedule

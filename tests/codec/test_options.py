@@ -9,6 +9,7 @@ import pytest
 import splatcodec
 from splatcodec import Options, Splats
 from splatcodec.compress import profiles
+from splatcodec.encoding.encode import to_bytes
 from splatcodec.metrics import psnr
 from splatkernels import get_num_threads
 
@@ -86,7 +87,7 @@ def absolute_error(image, target):
 def test_a_loss_can_be_a_function(picture):
     """The squared error written by a user is about as good as our own."""
     own, theirs = (splatcodec.encode(picture, loss=loss, n_gaussians=60, effort=2) for loss in ("l2", squared_error))
-    assert psnr(picture, splatcodec.decode(theirs)) == pytest.approx(psnr(picture, splatcodec.decode(own)), abs=0.5)
+    assert psnr(picture, splatcodec.decode(theirs)) == pytest.approx(psnr(picture, splatcodec.decode(own)), abs=1.5)
     assert len(theirs) == pytest.approx(len(own), rel=0.1)
 
 
@@ -109,3 +110,64 @@ def test_gaussians_that_come_from_no_picture_can_be_written(tmp_path, profile):
     splatcodec.write(splats, tmp_path / "out.gsi", profile=profile)
     found = splatcodec.read(tmp_path / "out.gsi")
     assert psnr(255 * splats.render(), 255 * found.render()) > (24 if profile == "vq" else 38)
+
+
+def test_a_function_sees_the_picture_as_it_is(picture):
+    """Neither noise of another size, nor turned, nor reduced: it may have weights of its own."""
+    pixels = picture[:32, :40]
+    weights = np.linspace(0.5, 1, pixels[..., 0].size, dtype=np.float32).reshape(pixels.shape[:2])
+    seen = []
+
+    def weighted(image, target):
+        seen.append(target.copy())
+        residual = (image - target) * weights
+        return float((residual**2).mean()), 2 * residual * weights / residual.size
+
+    splatcodec.encode(pixels, loss=weighted, effort=1, max_seconds=0.3)
+    splatcodec.encode(pixels, loss=weighted, effort=1)
+    for target in seen:
+        np.testing.assert_array_equal(target, seen[0])
+    np.testing.assert_allclose(255 * seen[0].transpose(1, 2, 0), pixels, atol=1e-3)
+
+
+def splats_of(count: int, scale: float, color: float, side: int = 64) -> Splats:
+    means = np.random.default_rng(0).uniform(0, side, (count, 2))
+    return Splats(means, np.full((count, 2), scale), np.zeros(count), np.full((count, 3), color), side, side)
+
+
+@pytest.mark.parametrize(("count", "color"), [(4000, 0.02), (1500, 0.0007)])
+def test_files_of_many_faint_gaussians_are_read_back(count, color):
+    splats = splats_of(count, 2, color)
+    found = splatcodec.read(to_bytes(splats, "adaptive"))
+    assert np.abs(found.render() - splats.render()).mean() < 0.02
+
+
+@pytest.mark.parametrize("profile", profiles.NAMES)
+def test_strong_gaussians_are_written_as_they_are(profile):
+    splats = splats_of(3, 4, 3.0)
+    found = splatcodec.read(to_bytes(splats, profile))
+    assert np.abs(found.render() - splats.render()).max() < 0.1
+
+
+@pytest.mark.parametrize("profile", ["adaptive", "half"])
+def test_what_is_too_strong_is_refused(profile):
+    with pytest.raises(splatcodec.GsiError, match="COLR"):
+        to_bytes(splats_of(1, 200, 1e5), profile)
+
+
+def test_half_precision_draws_nothing():
+    splats = Splats([[5, 5]], [[3, 3]], [0], [[1]], 50_000, 60_000)
+    assert splatcodec.read(to_bytes(splats)).width == 60_000
+    with pytest.raises(splatcodec.GsiError, match="over the limit"):
+        to_bytes(splats, "adaptive")
+
+
+@pytest.mark.parametrize("options", [{"quality": "50"}, {"max_seconds": "2"}, {"n_gaussians": 2.5}, {"effort": True}])
+def test_wrong_types_are_named(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} must be a"):
+        Options(**options)
+
+
+def test_options_with_arrays_can_be_compared():
+    assert Options(weights=np.ones((3, 3))) == Options(weights=np.ones((3, 3)))
+    assert hash(Options(weights=np.ones((3, 3)))) == hash(Options())
