@@ -138,8 +138,8 @@ def splats_of(count: int, scale: float, color: float, side: int = 64) -> Splats:
 @pytest.mark.parametrize(("count", "color"), [(4000, 0.02), (1500, 0.0007)])
 def test_files_of_many_faint_gaussians_are_read_back(count, color):
     splats = splats_of(count, 2, color)
-    found = splatcodec.read(to_bytes(splats, "adaptive"))
-    assert np.abs(found.render() - splats.render()).mean() < 0.02
+    given, found = splats.render(), splatcodec.read(to_bytes(splats, "adaptive")).render()
+    assert np.abs(found - given).mean() < max(0.1 * given.mean(), 2 / 255)
 
 
 @pytest.mark.parametrize("profile", profiles.NAMES)
