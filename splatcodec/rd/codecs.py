@@ -1,4 +1,4 @@
-"""What a codec is to the benchmarks, and our own as one."""
+"""What a codec is to the benchmarks, and our own as one, which is loaded where it is used."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 import splatkernels
 
-from ..decoder import decode
-from ..encoding.encode import encode
 from ..options import DEFAULT_EFFORT, DEFAULT_LOSS, DEFAULT_PROFILE, DEFAULT_TUNE, Options
 
 Pixels = NDArray[np.uint8]
@@ -100,13 +98,19 @@ class Gsi(Codec):
         return f"splatcodec {number}, by {self._knob}, {options}"
 
     def prepare(self) -> None:
+        from ..encoding.encode import encode
+
         self.decode(encode(np.zeros((8, 8, 3), np.uint8), replace(self._options, n_gaussians=2, effort=1)))
 
     def encode(self, image: Pixels, quality: float) -> bytes:
+        from ..encoding.encode import encode
+
         setting: dict[str, Any] = {self._knob: round(quality) if self._knob == "n_gaussians" else quality}
         return encode(image, replace(self._options, **setting))
 
     def decode(self, data: bytes) -> Pixels:
+        from ..decoder import decode
+
         return decode(data)
 
     def between(self, low: float, high: float, count: int) -> list[float]:

@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
-from scipy.optimize import brentq
+
+if TYPE_CHECKING:
+    from scipy.interpolate import PchipInterpolator
 
 METRICS = {
     "psnr": "PSNR (dB)",
@@ -83,6 +85,8 @@ def bd_rate(
     Returns:
         The difference and the overlap.
     """
+    from scipy.interpolate import PchipInterpolator
+
     rates, lows, highs = [], [], []
     for curve in (anchor, test):
         bpp, values = curve.frontier(metric)
@@ -99,8 +103,10 @@ def bd_rate(
     return BdRate(100 * math.expm1(tests - anchors), float((high - low) / (highs[0] - lows[0])))
 
 
-def _quality_at(rate: PchipInterpolator, low: float, high: float, bpp: float) -> float:
+def _quality_at(rate: "PchipInterpolator", low: float, high: float, bpp: float) -> float:
     """The quality from `low` to `high` at which a curve reaches a rate, or nearest to it."""
+    from scipy.optimize import brentq
+
     if bpp <= math.exp(rate(low)):
         return low
     if bpp >= math.exp(rate(high)):

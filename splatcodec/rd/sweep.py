@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from llvmlite.binding import get_host_cpu_name
 
-from splatkernels import get_num_threads
-
 from ..files import source_name
 from ..image import load_pixels
 from .codecs import Codec, Pixels
@@ -231,6 +229,8 @@ def _measure(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[_Task, Row, fl
     """Tasks as they are done, with their rows and seconds."""
     if not tasks:
         return
+    from splatkernels import get_num_threads
+
     lanes = [Lane(max(1, get_num_threads() // jobs)) for _ in range(min(jobs, len(tasks)))]
     free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
     for lane in lanes:
