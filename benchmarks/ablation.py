@@ -57,15 +57,17 @@ def no_training() -> Iterator[None]:
     shapes = {name: (int(np.prod(shape[:-1])), shape[-1]) for name, shape in model.SHAPES.items()}
     even = {name: np.full(shape, PRIOR_WEIGHT // shape[-1]) for name, shape in shapes.items()}
     weights = {name: own for name, own in model.trained().items() if name not in even}
-    costs._costs.cache_clear()
+    for kept in (costs._costs, model._begun):
+        kept.cache_clear()
     with patch.object(model, "trained", lambda: even | weights):
         yield
-    costs._costs.cache_clear()
+    for kept in (costs._costs, model._begun):
+        kept.cache_clear()
 
 
-def stiff(priors: list[np.ndarray]) -> Tables:
+def stiff() -> Tables:
     """Tables whose frequencies are as large as can be, so that what occurs changes them a fifteenth as much."""
-    return tables_of([15 * prior.astype(np.int64) for prior in priors])
+    return tables_of([15 * model.trained()[name].astype(np.int64) for name in model.SHAPES])
 
 
 def nearest(colors: np.ndarray, *_: object) -> Integers:
@@ -78,7 +80,7 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     ALL: nullcontext,
     "neighbours, under frequencies trained with them": no_neighbors,
     "trained frequencies": no_training,
-    "frequencies that follow the file, but for a fifteenth": lambda: patch.object(model, "tables_of", stiff),
+    "frequencies that follow the file, but for a fifteenth": lambda: patch.object(model, "_begun", stiff),
     "flips of colours and means": lambda: patch.object(quantizer, "_FLIP_ROUNDS", 0),
     "flips, and rounding of colours by rate and distortion": lambda: patch.multiple(
         quantizer, _FLIP_ROUNDS=0, _round_colors=nearest

@@ -1,5 +1,6 @@
 """The command `splatcodec`, or `python -m splatcodec`."""
 
+import os
 import signal
 import sys
 
@@ -13,7 +14,13 @@ def main() -> int:
     from .cli.main import main as run
 
     signal.signal(signal.SIGINT, handler)
-    return run()
+    code = run()
+    if "loky" not in sys.modules:
+        # Python would take apart what Numba has loaded, which takes as long as decoding does.
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

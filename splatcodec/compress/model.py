@@ -54,6 +54,12 @@ def trained() -> dict[str, NDArray[np.integer]]:
         return tables | {name: arrays[name].reshape(size) for name, size in contexts.WEIGHTS.items()}
 
 
+@cache
+def _begun() -> Tables:
+    """The tables that every file begins with."""
+    return tables_of([trained()[name] for name in SHAPES])
+
+
 class Model:
     """The probabilities of symbols, as they are before the first one of a file.
 
@@ -62,9 +68,8 @@ class Model:
     """
 
     def __init__(self, given: dict[str, NDArray[np.integer]] | None = None) -> None:
-        given = given or trained()
-        self.tables: Tables = tables_of([given[name] for name in SHAPES])
-        self._larger, self._smaller = (given[name].astype(np.int64) for name in contexts.WEIGHTS)
+        self.tables = _begun().copy() if given is None else tables_of([given[name] for name in SHAPES])
+        self._larger, self._smaller = ((given or trained())[name].astype(np.int64) for name in contexts.WEIGHTS)
 
     def code(
         self, coder: Coder, symbols: Symbols, means: NDArray[np.floating], width: int, height: int

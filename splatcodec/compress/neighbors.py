@@ -75,18 +75,19 @@ def _fill(corners, sides, powers, densities, neighbors, weights, largest):
     for i in range(count):
         x[i] = 2 * corners[i, 0] + (1 << sides[i, 0])
         y[i] = 2 * corners[i, 1] + (1 << sides[i, 1])
-    nearest = np.empty(2 * _REACH, np.int64)
+    # The squares of the distances to the nearest ones, in rising order, as many as ranks ask for.
+    nearest = np.empty(_RANKS[-1], np.int64)
     for i in range(count):
-        found = 0
+        nearest[:] = _FARTHEST
         for offset in range(-_REACH, _REACH + 1):
-            if offset != 0:
-                square = _square(x, y, i, i + offset)
-                place = found
-                while place > 0 and nearest[place - 1] > square:
-                    nearest[place] = nearest[place - 1]
-                    place -= 1
-                nearest[place] = square
-                found += 1
+            square = _square(x, y, i, i + offset)
+            place = _RANKS[-1] - 1
+            if offset == 0 or square >= nearest[place]:
+                continue
+            while place > 0 and nearest[place - 1] > square:
+                nearest[place] = nearest[place - 1]
+                place -= 1
+            nearest[place] = square
         densities[i, 0] = PER_OCTAVE * (sides[i, 0] + sides[i, 1])
         logarithm = np.searchsorted(powers, nearest[0], side="right")
         for k in range(len(_RANKS)):

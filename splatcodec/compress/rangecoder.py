@@ -61,8 +61,8 @@ class Coder(NamedTuple):
 class Tables(NamedTuple):
     """Frequencies of symbols in contexts, of several tables in one array."""
 
-    frequencies: Integers
-    """Row after row."""
+    frequencies: NDArray[np.int32]
+    """Row after row; small, so that they stay in cache."""
     sums: Integers
     """Of each row."""
     rows: Integers
@@ -74,14 +74,20 @@ class Tables(NamedTuple):
     occurrences: Integers
     """How often each symbol has been measured, like `frequencies`."""
 
+    def copy(self) -> "Tables":
+        """The same, to be changed on their own."""
+        return self._replace(
+            frequencies=self.frequencies.copy(), sums=self.sums.copy(), occurrences=self.occurrences.copy()
+        )
+
 
 def tables_of(priors: list[NDArray[np.integer]]) -> Tables:
     """Tables that begin with frequencies [contexts, symbols] each."""
-    frequencies = np.concatenate([prior.ravel() for prior in priors]).astype(np.int64)
+    frequencies = np.concatenate([prior.ravel() for prior in priors]).astype(np.int32)
     sums = np.concatenate([prior.sum(axis=1, dtype=np.int64) for prior in priors])
     rows, starts = (np.cumsum([0, *counts])[:-1] for counts in ([len(p) for p in priors], [p.size for p in priors]))
     sizes = np.array([prior.shape[1] for prior in priors])
-    return Tables(frequencies, sums, rows, starts, sizes, np.zeros_like(frequencies))
+    return Tables(frequencies, sums, rows, starts, sizes, np.zeros(len(frequencies), np.int64))
 
 
 def encoder(room: int) -> Coder:
