@@ -57,23 +57,14 @@ class Reader:
 
     def __init__(self, data: bytes, name: str, offset: int = 0) -> None:
         self._data = data
-        self.name = name
+        self._name = name
         self._offset = offset
         self.position = 0
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to read at all."""
-        return not self._data
-
-    def starts_with(self, magic: bytes) -> bool:
-        """Whether the data begin like that."""
-        return self._data.startswith(magic)
 
     def error(self, field: str, fault: str, position: int | None = None) -> GsiError:
         """An error for a field that starts at `position`, by default the current one."""
         at = self._offset + (self.position if position is None else position)
-        return GsiError(f"{self.name}: {field}: {fault} at byte {at}")
+        return GsiError(f"{self._name}: {field}: {fault} at byte {at}")
 
     def bytes(self, count: int, field: str) -> bytes:
         """The next `count` bytes."""
@@ -147,7 +138,7 @@ def read_header(data: bytes, name: str) -> Header:
     Raises:
         GsiError: the header is damaged, truncated, of no .gsi file or of one of a later version.
     """
-    return _read_header(Reader(data, name))[0]
+    return _read_header(data, name)[1]
 
 
 def unpack(data: bytes, name: str) -> tuple[Header, list[Chunk]]:
@@ -156,8 +147,7 @@ def unpack(data: bytes, name: str) -> tuple[Header, list[Chunk]]:
     Raises:
         GsiError: the file is damaged, truncated, no .gsi file or one of a later version.
     """
-    reader = Reader(data, name)
-    header, count = _read_header(reader)
+    reader, header, count = _read_header(data, name)
     chunks = []
     for _ in range(count):
         start = reader.position
@@ -172,16 +162,17 @@ def unpack(data: bytes, name: str) -> tuple[Header, list[Chunk]]:
     return header, chunks
 
 
-def _read_header(reader: Reader) -> tuple[Header, int]:
-    """The header and the number of chunks that follow it."""
-    if reader.is_empty:
-        raise GsiError(f"{reader.name}: the file is empty")
-    if not reader.starts_with(MAGIC):
-        raise GsiError(f"{reader.name}: not a .gsi file (wrong magic at byte 0)")
+def _read_header(data: bytes, name: str) -> tuple[Reader, Header, int]:
+    """What stands behind the header, the header, and the number of chunks that follow."""
+    reader = Reader(data, name)
+    if not data:
+        raise GsiError(f"{name}: the file is empty")
+    if not data.startswith(MAGIC):
+        raise GsiError(f"{name}: not a .gsi file (wrong magic at byte 0)")
     reader.bytes(len(MAGIC), "magic")
     version = reader.byte("version")
     if version != VERSION:
-        raise GsiError(f"{reader.name}: version {version} is not supported, only version {VERSION} (byte 4)")
+        raise GsiError(f"{name}: version {version} is not supported, only version {VERSION} (byte 4)")
     profile = reader.byte("profile")
     channels = reader.byte("channels")
     count = reader.byte("chunk count")
@@ -196,7 +187,7 @@ def _read_header(reader: Reader) -> tuple[Header, int]:
     ):
         if not valid:
             raise reader.error(field, "value out of range", position)
-    return Header(profile, channels, width, height, n_gaussians), count
+    return reader, Header(profile, channels, width, height, n_gaussians), count
 
 
 def check_tags(chunks: Sequence[Chunk], expected: Sequence[str], name: str) -> None:

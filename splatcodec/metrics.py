@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,64 +99,37 @@ def ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | None
 
     These are the windows of scikit-image's `structural_similarity`, whose numbers others publish.
     """
-    edge = _WINDOW // 2
     if min(reference.shape[:2]) < _WINDOW:
         return None
-
-    def mean(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-        height, width = (side - 2 * edge for side in a.shape)
-
-        def total(band: slice) -> float:
-            rows = slice(band.start, band.stop + 2 * edge)
-            return float(_similarities(a[rows].astype(np.float64), b[rows].astype(np.float64)).sum())
-
-        return sum(_in_bands(total, height)) / (height * width)
-
-    return float(np.mean([mean(a, b) for a, b in zip(_planes(reference), _planes(image), strict=True)]))
-
-
-def _similarities(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """SSIM of each window that lies within two planes."""
     from scipy.ndimage import uniform_filter
 
-    from .fitting.similarity import C1, C2
+    def compare(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.floating]:
+        # Variances are those of samples.
+        unbiased = _WINDOW**2 / (_WINDOW**2 - 1)
+        planes = a.astype(np.float64), b.astype(np.float64)
+        return _comparisons(*planes, partial(uniform_filter, size=_WINDOW), _WINDOW, whole=True, unbiased=unbiased)
 
-    edge, pixels = _WINDOW // 2, _WINDOW**2
-
-    def blur(plane: NDArray[np.float64]) -> NDArray[np.float64]:
-        return uniform_filter(plane, _WINDOW)[edge:-edge, edge:-edge]
-
-    c1, c2 = 255**2 * C1, 255**2 * C2
-    mean_a, mean_b = blur(a), blur(b)
-    # Of samples, not of the window as a whole.
-    unbiased = pixels / (pixels - 1)
-    variances = unbiased * (blur(a * a) - mean_a**2 + blur(b * b) - mean_b**2)
-    covariance = unbiased * (blur(a * b) - mean_a * mean_b)
-    lightness = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
-    return lightness * (2 * covariance + c2) / (variances + c2)
+    pairs = zip(_planes(reference), _planes(image), strict=True)
+    return float(np.mean([_mean(compare, a, b, _WINDOW) for a, b in pairs]))
 
 
 def ms_ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | None:
     """Multi-scale structural similarity (Wang et al. 2003) as pytorch-msssim computes it, mean of the channels."""
     if min(reference.shape[:2]) <= 160:
         return None
-    from .fitting.similarity import POWERS, WINDOW
+    from scipy.ndimage import gaussian_filter
 
-    def mean(a: NDArray[np.float32], b: NDArray[np.float32], whole: bool) -> float:
-        height, width = a.shape[0] - WINDOW + 1, a.shape[1] - WINDOW + 1
+    from .fitting.similarity import DEVIATION, POWERS, WINDOW
 
-        def total(band: slice) -> float:
-            rows = slice(band.start, band.stop + WINDOW - 1)
-            return float(_comparisons(a[rows], b[rows], whole).sum(dtype=np.float64))
-
-        return max(sum(_in_bands(total, height)) / (height * width), 0.0)
+    blur = partial(gaussian_filter, sigma=DEVIATION, radius=WINDOW // 2, output=np.float32)
 
     found = []
     for a, b in zip(_planes(reference), _planes(image), strict=True):
         pair = a.astype(np.float32), b.astype(np.float32)
         product = 1.0
         for scale, power in enumerate(POWERS):
-            product *= mean(*pair, whole=scale == len(POWERS) - 1) ** power
+            compare = partial(_comparisons, blur=blur, window=WINDOW, whole=scale == len(POWERS) - 1)
+            product *= max(_mean(compare, *pair, WINDOW), 0.0) ** power
             pair = _halve(pair[0]), _halve(pair[1])
         found.append(product)
     return float(np.mean(found))
@@ -214,22 +187,48 @@ def _in_bands(function: Callable[[slice], _Found], height: int) -> list[_Found]:
         return list(pool.map(function, bands))
 
 
-def _comparisons(a: NDArray[np.float32], b: NDArray[np.float32], whole: bool) -> NDArray[np.floating]:
-    """What SSIM compares under each window: contrast and structure, and lightness too if `whole`."""
-    from scipy.ndimage import gaussian_filter
+def _mean(
+    compare: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.floating]],
+    a: NDArray[Any],
+    b: NDArray[Any],
+    window: int,
+) -> float:
+    """Mean of a comparison of two planes [H, W] over all windows, so many pixels a side, that lie within them."""
+    height, width = (side - window + 1 for side in a.shape)
 
-    from .fitting.similarity import C1, C2, DEVIATION, WINDOW
+    def total(band: slice) -> float:
+        rows = slice(band.start, band.stop + window - 1)
+        return float(compare(a[rows], b[rows]).sum(dtype=np.float64))
 
-    edge = WINDOW // 2
+    return sum(_in_bands(total, height)) / (height * width)
 
-    def blur(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-        return gaussian_filter(plane, DEVIATION, radius=edge, output=np.float32)[edge:-edge, edge:-edge]
 
-    c1, c2 = np.float32(255**2 * C1), np.float32(255**2 * C2)
-    mean_a, mean_b = blur(a), blur(b)
+def _comparisons(
+    a: NDArray[np.floating],
+    b: NDArray[np.floating],
+    blur: Callable[[NDArray[np.floating]], NDArray[np.floating]],
+    window: int,
+    *,
+    whole: bool,
+    unbiased: float = 1.0,
+) -> NDArray[np.floating]:
+    """What SSIM compares under each window: contrast and structure, and lightness too if `whole`.
+
+    `blur` takes means under windows, `unbiased` is a factor on their variances.
+    """
+    from .fitting.similarity import C1, C2
+
+    edge = window // 2
+
+    def mean(plane: NDArray[np.floating]) -> NDArray[np.floating]:
+        return blur(plane)[edge:-edge, edge:-edge]
+
+    c1, c2 = 255**2 * C1, 255**2 * C2
+    mean_a, mean_b = mean(a), mean(b)
     product = mean_a * mean_b
     squares = mean_a**2 + mean_b**2
-    found = (2 * (blur(a * b) - product) + c2) / (blur(a * a) + blur(b * b) - squares + c2)
+    covariance, variances = mean(a * b) - product, mean(a * a) + mean(b * b) - squares
+    found = (2 * unbiased * covariance + c2) / (unbiased * variances + c2)
     return found * ((2 * product + c1) / (squares + c1)) if whole else found
 
 

@@ -4,10 +4,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from .compress import profiles
-from .encoding.goals import DEFAULT_QUALITY, Goal
+from .container import MAX_GAUSSIANS
+from .encoding.goals import DEFAULT_QUALITY, Goal, Kind
+from .fitting.schedule import EFFORTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,13 +20,11 @@ if TYPE_CHECKING:
 
     LossFunction = Callable[[NDArray[np.float32], NDArray[np.float32]], tuple[float, NDArray[np.floating]]]
 
-EFFORTS = range(1, 10)
 TUNES = ("psnr", "ssim")
 DEFAULT_EFFORT = 5
 DEFAULT_TUNE = "psnr"
 DEFAULT_LOSS = "l2"
 DEFAULT_PROFILE = "adaptive"
-MAX_GAUSSIANS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,9 @@ class Options:
         if self.n_gaussians is not None and self.n_gaussians > MAX_GAUSSIANS:
             raise ValueError(f"n_gaussians must be at most {MAX_GAUSSIANS}, got {self.n_gaussians!r}")
         _ = self.goal
-        if self.profile not in profiles.NAMES:
-            raise ValueError(f"unknown profile {self.profile!r}, expected one of {', '.join(profiles.NAMES)}")
+        profiles.check_name(self.profile)
         if self.effort not in EFFORTS:
-            raise ValueError(f"effort must be at most 9, got {self.effort!r}")
+            raise ValueError(f"effort must be at most {max(EFFORTS)}, got {self.effort!r}")
         if self.tune not in TUNES:
             raise ValueError(f"unknown tune {self.tune!r}, expected one of {', '.join(TUNES)}")
         if self.tune != DEFAULT_TUNE and self.loss != DEFAULT_LOSS:
@@ -113,8 +112,7 @@ class Options:
     @property
     def goal(self) -> Goal | None:
         """What to aim at; None for whatever suits `n_gaussians`."""
-        kinds = ("quality", "lambda_", "target_bpp", "target_size", "target_psnr")
-        given = Goal.only({kind: getattr(self, kind) for kind in kinds})
+        given = Goal.only({kind: getattr(self, kind) for kind in get_args(Kind)})
         if given is None and self.n_gaussians is None:
             return Goal("quality", DEFAULT_QUALITY)
         return given

@@ -68,7 +68,7 @@ def _without_blas() -> Iterator[None]:
     """Keep Numba from importing SciPy's BLAS, which takes a tenth of a second: no kernel multiplies matrices."""
     name = "scipy.linalg.cython_blas"
     loaded = sys.modules.get(name)
-    sys.modules[name] = loaded  # type: ignore[assignment]
+    sys.modules[name] = loaded  # type: ignore[assignment]  # None makes an import fail
     try:
         yield
     finally:

@@ -10,7 +10,8 @@ import sys
 from typing import BinaryIO, NoReturn
 
 from ..files import STANDARD_STREAM
-from ..options import DEFAULT_EFFORT, EFFORTS
+from ..fitting.schedule import EFFORTS
+from ..options import DEFAULT_EFFORT
 
 TERMINATION = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """Signals that ask a program to end, of those that the platform has."""

@@ -230,10 +230,14 @@ def color_steps(scales: NDArray[np.floating], d: float) -> NDArray[np.float64]:
     return d / np.sqrt(np.pi * scales.astype(np.float64).prod(axis=1, keepdims=True))
 
 
+def amplitudes(scales: NDArray[np.floating], colors: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Norms [N] of Gaussians, as the roots of sums of squares over samples, for scales [N, 2] and colours [N, C]."""
+    return np.linalg.norm(colors / color_steps(scales, 1.0), axis=1)
+
+
 def smallest_d(scales: NDArray[np.floating], colors: NDArray[np.floating]) -> float:
     """The D from which on the amplitude classes suffice for Gaussians."""
-    amplitudes = np.linalg.norm(colors / color_steps(scales, 1.0), axis=1)
-    return float(amplitudes.max(initial=1e-6)) * 2.0 ** (1 - CLASSES / 2)
+    return float(amplitudes(scales, colors).max(initial=1e-6)) * 2.0 ** (1 - CLASSES / 2)
 
 
 def color_values(symbols: Symbols, d: float) -> NDArray[np.float64]:

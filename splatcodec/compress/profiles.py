@@ -86,9 +86,20 @@ class Profile(ABC):
         return {}
 
 
+def check_name(name: str) -> None:
+    """Raise ValueError unless there is a profile of that name."""
+    if name not in NAMES:
+        raise ValueError(f"unknown profile {name!r}, expected one of {', '.join(NAMES)}")
+
+
 @cache
 def named(name: str) -> Profile:
-    """The profile with one of `NAMES`; its module is loaded when it is first asked for."""
+    """The profile with one of `NAMES`; its module is loaded when it is first asked for.
+
+    Raises:
+        ValueError: there is none.
+    """
+    check_name(name)
     profile: Profile = import_module(f".{name}", __package__).PROFILE
     return profile
 

@@ -238,6 +238,26 @@ def uniform(coder, count, value, label):
 
 
 @inlined
+def _choose(coder, frequencies, first, total, value, label):
+    """Pass one of several values, whose frequencies begin at `first` and add up to `total`."""
+    if coder.mode == MEASURE:
+        coder.bits[label] += math.log2(total / frequencies[first + value])
+        return value
+    share, start = _quotient(coder.state[RANGE], total), 0
+    if coder.mode == DECODE:
+        target = _target(coder, share, total)
+        value = 0
+        while start + frequencies[first + value] <= target:
+            start += frequencies[first + value]
+            value += 1
+    else:
+        for other in range(value):
+            start += frequencies[first + other]
+    _narrow(coder, share, start, frequencies[first + value])
+    return value
+
+
+@inlined
 def symbol(coder, tables, table, context, value, label):
     """Pass a symbol of a table in a context; a decoder returns what it reads instead of `value`."""
     size = tables.sizes[table]
@@ -245,23 +265,8 @@ def symbol(coder, tables, table, context, value, label):
         return 0
     first = tables.starts[table] + context * size
     row = tables.rows[table] + context
-    frequencies, total = tables.frequencies, tables.sums[row]
-    if coder.mode == MEASURE:
-        coder.bits[label] += math.log2(total / frequencies[first + value])
-        tables.occurrences[first + value] += 1
-    else:
-        share, start = _quotient(coder.state[RANGE], total), 0
-        if coder.mode == DECODE:
-            target = _target(coder, share, total)
-            value = 0
-            while start + frequencies[first + value] <= target:
-                start += frequencies[first + value]
-                value += 1
-        else:
-            for other in range(value):
-                start += frequencies[first + other]
-        _narrow(coder, share, start, frequencies[first + value])
-    _learn(tables, row, first, size, value)
+    value = _choose(coder, tables.frequencies, first, tables.sums[row], value, label)
+    _learn(coder, tables, row, first, size, value)
     return value
 
 
@@ -274,36 +279,23 @@ def symbols(coder, tables, table, values):
 
 @inlined
 def weighted_symbol(coder, tables, table, context, weights, value, label):
-    """As `symbol`, where symbol k counts `weights[k]` times; of one that counts 0 times, none is passed."""
+    """As `symbol`, where symbol k counts `weights[k]` times, or not at all; the weights become frequencies."""
     size = tables.sizes[table]
     first = tables.starts[table] + context * size
-    row = tables.rows[table] + context
-    frequencies = tables.frequencies
     total = 0
     for k in range(size):
-        total += frequencies[first + k] * weights[k]
-    if coder.mode == MEASURE:
-        coder.bits[label] += math.log2(total / (frequencies[first + value] * weights[value]))
-        tables.occurrences[first + value] += 1
-    else:
-        share, start = _quotient(coder.state[RANGE], total), 0
-        if coder.mode == DECODE:
-            target = _target(coder, share, total)
-            value = 0
-            while start + frequencies[first + value] * weights[value] <= target:
-                start += frequencies[first + value] * weights[value]
-                value += 1
-        else:
-            for other in range(value):
-                start += frequencies[first + other] * weights[other]
-        _narrow(coder, share, start, frequencies[first + value] * weights[value])
-    _learn(tables, row, first, size, value)
+        weights[k] *= tables.frequencies[first + k]
+        total += weights[k]
+    value = _choose(coder, weights, 0, total, value, label)
+    _learn(coder, tables, tables.rows[table] + context, first, size, value)
     return value
 
 
 @inlined
-def _learn(tables, row, first, size, value):
-    """Let the frequencies of a row, `size` of them from `first` on, follow a symbol."""
+def _learn(coder, tables, row, first, size, value):
+    """Let the frequencies of a row, `size` of them from `first` on, follow a symbol; count it where it is measured."""
+    if coder.mode == MEASURE:
+        tables.occurrences[first + value] += 1
     frequencies = tables.frequencies
     frequencies[first + value] += INCREMENT
     tables.sums[row] += INCREMENT

@@ -161,6 +161,4 @@ def write(
 
 def to_bytes(splats: Splats, profile: str = "half", quality: float = 100) -> bytes:
     """What `write` writes."""
-    if profile not in profiles.NAMES:
-        raise ValueError(f"unknown profile {profile!r}, expected one of {', '.join(profiles.NAMES)}")
     return write_splats(splats, profiles.named(profile), quality)

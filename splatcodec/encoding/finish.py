@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import container
 from ..compress import ladder
+from ..compress.lattice import amplitudes
 from ..compress.profiles import Profile
 from ..decoder import MAX_PIXELS
 from ..errors import GsiError
@@ -75,8 +76,7 @@ def write_splats(splats: Splats, profile: Profile, quality: float) -> bytes:
     notch = Goal("quality", quality).notch(picture.clip(0, 1))
     if len(splats):
         # Many faint ones may be all there is: nearly all are to remain.
-        amplitudes = np.linalg.norm(splats.colors, axis=1) * np.sqrt(np.pi * splats.scales.prod(axis=1))
-        faintest = max(float(np.quantile(amplitudes, _FAINTEST)), _LEAST_D)
+        faintest = max(float(np.quantile(amplitudes(splats.scales, splats.colors), _FAINTEST)), _LEAST_D)
         notch = max(notch, ladder.nearest(faintest / _STEPS))
     return _round(task, splats, notch, profile, len(splats), None).data
 

@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from ..fitting.schedule import EFFORTS
 from ..fitting.task import Task
 from ..image import load_image
 from ..options import DEFAULT_LOSS, Options
+from .goals import Kind
 
 if TYPE_CHECKING:
     from ..image import ImageLike
@@ -94,13 +95,10 @@ def _compile(options: Options, channels: int, device: str) -> None:
 
     noise = np.random.default_rng(0).random((16, 16, channels), np.float32)
     weights = None if options.weights is None else noise[:, :, 0] + 0.1
+    no_goal: dict[str, Any] = dict.fromkeys(get_args(Kind))
     few = replace(
         options,
-        quality=None,
-        lambda_=None,
-        target_bpp=None,
-        target_size=None,
-        target_psnr=None,
+        **no_goal,
         n_gaussians=2,
         effort=1,
         weights=None if weights is None else weights / weights.max(),

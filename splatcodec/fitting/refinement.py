@@ -66,7 +66,7 @@ class PictureRefiner:
         # Those that come from no fit of ours may be stronger.
         largest = max(LARGEST_COLOR, float(np.abs(gaussians.colors).max()))
         optimizer = make_optimizer(self._objective.target, self._device, self._objective.weights, largest)
-        optimizer.append(*gaussians.magnified(1 / self._reduction))
+        optimizer.append(*self._reduced(gaussians))
         rates = replace(_RATES, **{name: 0.0 for name in Gaussians._fields if name not in free})
         began, seconds = time.perf_counter(), None
         if self._deadline is not None:
@@ -93,9 +93,7 @@ class PictureRefiner:
     def gradients(self, gaussians: Gaussians) -> Gradients:
         """Gradients of the loss, a sum over samples in the units of the squared error, by all attributes."""
         gradient = self._objective.evaluate(self._render(gaussians)).gradient
-        means, scales, rotations, colors = render_backward(
-            *gaussians.magnified(1 / self._reduction), gradient, cutoff=FIT_CUTOFF
-        )
+        means, scales, rotations, colors = render_backward(*self._reduced(gaussians), gradient, cutoff=FIT_CUTOFF)
         # Each sample stands for reduction^2 of the whole picture, in which lengths are larger.
         lengths, squares = self._reduction, self._reduction**2
         return Gradients(means * lengths, scales * lengths, rotations * squares, colors * squares)
@@ -105,8 +103,12 @@ class PictureRefiner:
         if self._objective.is_quadratic and self._objective.weights is None:
             return np.ones(gaussians.n_gaussians)
         curvature = self._objective.curvature(self._render(gaussians))
-        return weights_at(curvature, gaussians.magnified(1 / self._reduction))
+        return weights_at(curvature, self._reduced(gaussians))
+
+    def _reduced(self, gaussians: Gaussians) -> Gaussians:
+        """On the canvas of the target."""
+        return gaussians.magnified(1 / self._reduction)
 
     def _render(self, gaussians: Gaussians) -> NDArray[np.float32]:
         _, height, width = self._objective.target.shape
-        return render(*gaussians.magnified(1 / self._reduction), height, width, cutoff=FIT_CUTOFF)
+        return render(*self._reduced(gaussians), height, width, cutoff=FIT_CUTOFF)

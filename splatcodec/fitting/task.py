@@ -25,8 +25,8 @@ from .schedule import EFFORTS, Schedule
 
 # A refinement of Gaussians that are being quantised takes so many times fewer steps than a fit.
 _STEPS_OF_FIT_PER_STEP = 16
-FEW_SAMPLES = 3 * 64**2
-"""A picture of no more samples has so few Gaussians that it shows when one of them ends in the wrong place."""
+# A picture of no more samples has so few Gaussians that it shows when one of them ends in the wrong place.
+_FEW_SAMPLES = 3 * 64**2
 # Pixels across a thin picture, which is small as long as it has no more than so many times as many samples.
 _THIN, _LONG = 8, 8
 # In a picture that is reduced for lack of time, more Gaussians would make steps longer than has been reckoned with.
@@ -99,7 +99,7 @@ class Task:
     def is_small(self) -> bool:
         """Whether it has but a few samples, or is a few pixels across and not very long."""
         thin = min(self.height, self.width) <= _THIN
-        return self.samples <= FEW_SAMPLES * (_LONG if thin else 1)
+        return self.samples <= _FEW_SAMPLES * (_LONG if thin else 1)
 
     @property
     def most(self) -> int:

@@ -47,7 +47,7 @@ class Message:
             (
                 symbol(coder, tables, 0, context, known * own, 0),
                 uniform(coder, size, known * offset, 0),
-                weighted_symbol(coder, tables, 1, 0, weights, known * weighted, 0),
+                weighted_symbol(coder, tables, 1, 0, weights.copy(), known * weighted, 0),
             )
             for context, own, size, offset, weights, weighted in zip(
                 self.contexts, self.symbols, self.sizes, self.offsets, self.weights, self.weighted, strict=True
