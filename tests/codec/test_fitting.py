@@ -285,9 +285,12 @@ def test_no_residual_needs_no_gaussians():
 
 
 def test_kodak_reaches_its_floor(kodak):
-    """29.5 dB on average over all 24 pictures at 2000 Gaussians; two of them stand for all here."""
+    """29.5 dB on average over all 24 pictures at 2000 Gaussians; two of them stand for all here.
+
+    At a quality that does not hold the fit back: the number is only a limit, the default quality spends fewer bits.
+    """
     for path, floor in ((kodak[18], 29.6), (kodak[4], 24.0)):
-        data = splatcodec.encode(path, n_gaussians=2000)
+        data = splatcodec.encode(path, n_gaussians=2000, quality=90)
         assert splatcodec.evaluate(path, data).psnr > floor
 
 
