@@ -28,6 +28,7 @@ from splatkernels.adam import FrameAdam
 from splatkernels.arrays import render, render_backward
 from splatkernels.cpu import backward, forward, squared_error
 from splatkernels.descent import Rates
+from splatkernels.gaussians import Gaussians
 from splatkernels.geometry import Output
 from splatkernels.tiles import CpuTiles, sort_into_tiles
 
@@ -207,7 +208,7 @@ def ours(scene: tuple[np.ndarray, ...]) -> dict[tuple[str, str], Callable[[], ob
 def step(scene: tuple[np.ndarray, ...]) -> dict[tuple[str, str], Callable[[], object]]:
     """A whole optimisation step: sorting, image, squared error, gradient and Adam."""
     optimizer = FrameAdam(upstream(HEIGHT, WIDTH), smallest_scale=0.3, largest_scale=1e4, cutoff=CUTOFF)
-    optimizer.append(*scene)
+    optimizer.append(Gaussians(*scene))
     rates = Rates(0.0, 0.0, 0.0, 0.0)
     return {("fused step", "forward"): optimizer.render, ("fused step", "both"): lambda: optimizer.step(rates)}
 

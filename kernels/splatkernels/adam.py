@@ -133,15 +133,9 @@ class FrameAdam:
         """As they are; means, rotations and colors are views."""
         return from_parameters(self._parameters)
 
-    def append(
-        self,
-        means: NDArray[np.floating],
-        scales: NDArray[np.floating],
-        rotations: NDArray[np.floating],
-        colors: NDArray[np.floating],
-    ) -> None:
-        """Add M Gaussians: means [M, 2], scales [M, 2], rotations [M], colors [M, C]; Adam starts afresh for them."""
-        added = to_parameters(Gaussians(means, scales, rotations, colors), self.bounds, self.largest_color)
+    def append(self, gaussians: Gaussians) -> None:
+        """Add Gaussians; Adam starts afresh for them."""
+        added = to_parameters(gaussians, self.bounds, self.largest_color)
         self._parameters = np.concatenate([self._parameters, added])
         self._first = np.concatenate([self._first, np.zeros_like(added)])
         self._second = np.concatenate([self._second, np.zeros_like(added)])

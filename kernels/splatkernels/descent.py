@@ -70,14 +70,8 @@ class Optimizer(Protocol):
     def gaussians(self) -> Gaussians:
         """As they are."""
 
-    def append(
-        self,
-        means: NDArray[np.floating],
-        scales: NDArray[np.floating],
-        rotations: NDArray[np.floating],
-        colors: NDArray[np.floating],
-    ) -> None:
-        """Add Gaussians, arrays as in `Gaussians`; Adam starts afresh for them."""
+    def append(self, gaussians: Gaussians) -> None:
+        """Add Gaussians; Adam starts afresh for them."""
 
     def keep(self, mask: NDArray[np.bool_]) -> None:
         """Drop the Gaussians where `mask` [N] is false."""

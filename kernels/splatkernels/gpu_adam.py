@@ -116,16 +116,10 @@ class GpuFrameAdam:
         self.settle()
         return from_parameters(self._parameters.cpu().numpy())
 
-    def append(
-        self,
-        means: NDArray[np.floating],
-        scales: NDArray[np.floating],
-        rotations: NDArray[np.floating],
-        colors: NDArray[np.floating],
-    ) -> None:
-        """Add M Gaussians: means [M, 2], scales [M, 2], rotations [M], colors [M, C]; Adam starts afresh for them."""
+    def append(self, gaussians: Gaussians) -> None:
+        """Add Gaussians; Adam starts afresh for them."""
         self.settle()
-        rows = to_parameters(Gaussians(means, scales, rotations, colors), self._bounds, self._largest_color)
+        rows = to_parameters(gaussians, self._bounds, self._largest_color)
         added = torch.from_numpy(rows).to(self._parameters.device)
         self._parameters = torch.cat([self._parameters, added])
         self._firsts = torch.cat([self._firsts, torch.zeros_like(added)])

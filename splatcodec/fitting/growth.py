@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from splatkernels import CUTOFF
 from splatkernels.adam import FrameAdam
 from splatkernels.descent import Optimizer, Penalty, Rates
+from splatkernels.gaussians import Gaussians
 
 from ..splats import SMALLEST_SCALE, Splats
 from . import rate
@@ -117,9 +118,10 @@ def grow(
     optimizer = make_optimizer(target, device, weights)
     if start is None:
         size = np.array([[width, height]], np.float32)
-        optimizer.append(size / 2, 0.6 * size, np.zeros(1, np.float32), 1.2 * target.mean(axis=(1, 2))[None])
+        half, wide = np.float32(0.5) * size, np.float32(0.6) * size
+        optimizer.append(Gaussians(half, wide, np.zeros(1, np.float32), 1.2 * target.mean(axis=(1, 2))[None]))
     else:
-        optimizer.append(*start.gaussians)
+        optimizer.append(start.gaussians)
 
     def take() -> Splats:
         return Splats(*optimizer.gaussians.copy(), height=height, width=width)
@@ -270,6 +272,6 @@ def _place(optimizer: Optimizer, count: int, weights: NDArray[np.float32] | None
         gains = np.sqrt(np.maximum(sample(weights, proposals.means), _LEAST_WEIGHT))
         colors = (colors / gains[:, None]).astype(np.float32)
     found = len(proposals.scales)
-    scales = proposals.scales[:, None] * np.exp(rng.normal(0, 0.02, (found, 2)))
-    rotations = rng.uniform(0, np.pi, found)
-    optimizer.append(proposals.means, scales, rotations, _INITIAL_AMPLITUDE * colors)
+    scales: NDArray[Any] = proposals.scales[:, None] * np.exp(rng.normal(0, 0.02, (found, 2)))
+    rotations: NDArray[Any] = rng.uniform(0, np.pi, found)
+    optimizer.append(Gaussians(proposals.means, scales, rotations, _INITIAL_AMPLITUDE * colors))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatkernels.descent import Rates
+from splatkernels.gaussians import Gaussians
 
 from .growth import make_optimizer
 from .schedule import EFFORTS, Schedule
@@ -116,9 +117,9 @@ def _time_step(side: int, device: str) -> float:
     rng = np.random.default_rng(0)
     count = side**2 // _PIXELS_PER_GAUSSIAN
     optimizer = make_optimizer(rng.random((3, side, side), np.float32), device)
-    optimizer.append(
-        rng.uniform(0, side, (count, 2)), np.full((count, 2), _SCALE), np.zeros(count), np.zeros((count, 3))
-    )
+    means = np.float32(side) * rng.random((count, 2), np.float32)
+    scales, rotations, colors = (np.zeros(shape, np.float32) for shape in ((count, 2), count, (count, 3)))
+    optimizer.append(Gaussians(means, scales + np.float32(_SCALE), rotations, colors))
     times = []
     for _ in range(_STEPS):
         start = time.perf_counter()

@@ -66,7 +66,7 @@ class PictureRefiner:
         # Those that come from no fit of ours may be stronger.
         largest = max(LARGEST_COLOR, float(np.abs(gaussians.colors).max()))
         optimizer = make_optimizer(self._objective.target, self._device, self._objective.weights, largest)
-        optimizer.append(*self._reduced(gaussians))
+        optimizer.append(self._reduced(gaussians))
         rates = replace(_RATES, **{name: 0.0 for name in Gaussians._fields if name not in free})
         began, seconds = time.perf_counter(), None
         if self._deadline is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from splatkernels import Viewport
+from splatkernels.gaussians import Gaussians
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Scene:
     viewport: Viewport | None = None
 
     @property
-    def gaussians(self) -> tuple[np.ndarray, ...]:
-        return self.means, self.scales, self.rotations, self.colors
+    def gaussians(self) -> Gaussians:
+        return Gaussians(self.means, self.scales, self.rotations, self.colors)
 
 
 def random_scene(

@@ -16,7 +16,7 @@ PENALTY = Penalty(weight=3.0, step=1.5, scales=0.3, ratios=0.2)
 def optimizer_of(scene, target, **options) -> FrameAdam:
     bounds = {"smallest_scale": 0.1, "largest_scale": 1000.0, "cutoff": 6.0}
     optimizer = FrameAdam(target, **(bounds | options))
-    optimizer.append(*scene.gaussians)
+    optimizer.append(scene.gaussians)
     return optimizer
 
 

@@ -8,6 +8,7 @@ import torch
 
 from splatkernels.adam import FrameAdam
 from splatkernels.descent import Penalty, Rates
+from splatkernels.gaussians import Gaussians
 
 from .devices import DEVICE, gpu_code, needs_device, poisoned_buffers
 from .scenes import random_scene
@@ -46,14 +47,14 @@ def test_steps_are_those_of_the_cpu(channels, weighted):
     weights = np.random.default_rng(4).uniform(0, 2, (21, 35)).astype(np.float32) if weighted else None
     ours, twin = GpuFrameAdam(target, weights, **OPTIONS, device=DEVICE), FrameAdam(target, weights, **OPTIONS)
     for optimizer in (ours, twin):
-        optimizer.append(*random_scene(5, 21, 35, channels=channels, scales=(1, 5)).gaussians)
+        optimizer.append(random_scene(5, 21, 35, channels=channels, scales=(1, 5)).gaussians)
     for step in range(3):
         rates = replace(RATES, scales=0.1 - 0.02 * step)
         assert_close(ours.step(rates), twin.step(rates))
     assert_same(ours, twin)
     for optimizer in (ours, twin):
         optimizer.keep(np.array([True, False, True, True, False]))
-        optimizer.append(*random_scene(2, 21, 35, channels=channels, scales=(1, 5), seed=3).gaussians)
+        optimizer.append(random_scene(2, 21, 35, channels=channels, scales=(1, 5), seed=3).gaussians)
         assert len(optimizer) == 5
     errors = [ours.step(RATES) for _ in range(3)]
     for pending in errors:
@@ -68,7 +69,7 @@ def test_steps_with_a_penalty_are_those_of_the_cpu(channels):
     ours, twin = GpuFrameAdam(target, **OPTIONS, device=DEVICE), FrameAdam(target, **OPTIONS)
     goal = torch.tensor(target, device=DEVICE)
     for optimizer in (ours, twin):
-        optimizer.append(*random_scene(5, 21, 35, channels=channels, scales=(1, 5)).gaussians)
+        optimizer.append(random_scene(5, 21, 35, channels=channels, scales=(1, 5)).gaussians)
     for step in range(3):
         penalty = replace(PENALTY, weight=3.0 - step)
         assert_close(ours.step(RATES, penalty), twin.step(RATES, penalty))
@@ -87,7 +88,7 @@ def test_it_stands_in_for_the_cpu():
 
 def test_scales_stay_within_their_bounds():
     optimizer = GpuFrameAdam(target_of(1, 9, 9), smallest_scale=1, largest_scale=2, cutoff=4, device=DEVICE)
-    optimizer.append(*random_scene(4, 9, 9, channels=1, scales=(0.2, 9)).gaussians)
+    optimizer.append(random_scene(4, 9, 9, channels=1, scales=(0.2, 9)).gaussians)
     for _ in range(3):
         optimizer.step(replace(RATES, scales=1.0))
     assert 0.999 < optimizer.gaussians.scales.min() < optimizer.gaussians.scales.max() < 2.001
@@ -98,7 +99,7 @@ def test_steps_along_any_loss_are_those_of_the_cpu():
     ours, twin = GpuFrameAdam(target, **OPTIONS, device=DEVICE), FrameAdam(target, **OPTIONS)
     goal = torch.tensor(target, device=DEVICE)
     for optimizer in (ours, twin):
-        optimizer.append(*random_scene(5, 21, 35, scales=(1, 5)).gaussians)
+        optimizer.append(random_scene(5, 21, 35, scales=(1, 5)).gaussians)
     for _ in range(3):
         ours.step_along(lambda image: (image - goal) ** 3, RATES)
         twin.step_along(lambda image: (image - target) ** 3, RATES)
@@ -107,7 +108,7 @@ def test_steps_along_any_loss_are_those_of_the_cpu():
 
 def test_colours_stay_within_their_bound():
     optimizer = GpuFrameAdam(np.full((1, 9, 9), 5, np.float32), **OPTIONS, largest_color=0.25, device=DEVICE)
-    optimizer.append(*random_scene(4, 9, 9, channels=1, scales=(1, 4)).gaussians)
+    optimizer.append(random_scene(4, 9, 9, channels=1, scales=(1, 4)).gaussians)
     for _ in range(20):
         optimizer.step(RATES)
     assert np.abs(optimizer.gaussians.colors).max() == 0.25
@@ -119,7 +120,8 @@ def growing(monkeypatch, headroom: float) -> GpuFrameAdam:
     monkeypatch.setattr(gpu_adam, "_HEADROOM", headroom)
     optimizer = GpuFrameAdam(np.ones((1, 48, 48), np.float32), **OPTIONS, device=DEVICE)
     means = np.array([[24, 24], [10, 30]], np.float32)
-    optimizer.append(means, np.full((2, 2), 0.8, np.float32), np.zeros(2, np.float32), np.full((2, 1), 0.3, np.float32))
+    shapes = np.full((2, 2), 0.8, np.float32), np.zeros(2, np.float32)
+    optimizer.append(Gaussians(means, *shapes, np.full((2, 1), 0.3, np.float32)))
     return optimizer
 
 
@@ -162,7 +164,7 @@ def test_a_step_without_room_changes_nothing(monkeypatch):
 
 def test_rows_that_are_no_longer_finite_are_named():
     optimizer = GpuFrameAdam(target_of(1, 9, 9), **OPTIONS, device=DEVICE)
-    optimizer.append(*random_scene(4, 9, 9, channels=1).gaussians)
+    optimizer.append(random_scene(4, 9, 9, channels=1).gaussians)
     optimizer.step(RATES)
     optimizer._parameters[2, 1] = np.nan
     optimizer.step(RATES)
@@ -184,7 +186,7 @@ def test_replayed_steps_are_those_run_one_by_one():
     target = target_of(3, 40, 50)
     replayed, eager = (GpuFrameAdam(target, **OPTIONS, device=DEVICE) for _ in range(2))
     for optimizer in (replayed, eager):
-        optimizer.append(*random_scene(40, 40, 50).gaussians)
+        optimizer.append(random_scene(40, 40, 50).gaussians)
     for step in range(10):
         rates = replace(RATES, means=0.1 + 0.01 * step)
         replayed.step(rates)
