@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .metrics import Evaluation, evaluate
     from .options import Options
     from .splats import Splats
+    from .truth import synthetic
 
 __all__ = [
     "Evaluation",
@@ -30,6 +31,7 @@ __all__ = [
     "fit",
     "read",
     "set_num_threads",
+    "synthetic",
     "write",
 ]
 
@@ -46,6 +48,7 @@ _HOMES = {
     "fit": ".encoding.encode",
     "read": ".decoder",
     "set_num_threads": "splatkernels",
+    "synthetic": ".truth",
     "write": ".encoding.encode",
 }
 

@@ -9,11 +9,11 @@ ROOT = Path(__file__).parent.parent
 # From the lowest to the highest; a module may import from its own layer and from lower ones.
 LAYERS = (
     ("splatkernels",),
-    ("splatcodec.errors", "splatcodec.files", "splatcodec.splats"),
+    ("splatcodec.errors", "splatcodec.files", "splatcodec.splats", "splatcodec.truth"),
     ("splatcodec.container", "splatcodec.image", "splatcodec.fitting", "splatcodec.compress"),
     ("splatcodec.decoder", "splatcodec.metrics", "splatcodec.encoding", "splatcodec.options"),
-    ("splatcodec.rd",),
-    ("splatcodec.cli", "splatcodec.__main__"),
+    ("splatcodec.interchange", "splatcodec.tensors", "splatcodec.rd", "splatcodec.plot"),
+    ("splatcodec.cli", "splatcodec.pil", "splatcodec.imageio", "splatcodec.__main__"),
 )
 MODULES = {
     ".".join(path.relative_to(root).with_suffix("").parts): path
