@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .decoder import decode, read
     from .encoding.encode import encode, fit, write
     from .errors import GsiError, ImageError, TargetError
+    from .history import History
     from .metrics import Evaluation, evaluate
     from .options import Options
     from .splats import Splats
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Evaluation",
     "GsiError",
+    "History",
     "ImageError",
     "Options",
     "Splats",
@@ -38,6 +40,7 @@ __all__ = [
 _HOMES = {
     "Evaluation": ".metrics",
     "GsiError": ".errors",
+    "History": ".history",
     "ImageError": ".errors",
     "Options": ".options",
     "Splats": ".splats",

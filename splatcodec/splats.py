@@ -1,6 +1,7 @@
 """Splats: a picture as 2D Gaussians, the one data structure that travels through the codec."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,15 @@ _ZOOM_LIMITS = (1e-6, 1e6)
 
 Region = tuple[float, float, float, float]
 """A rectangle of the canvas: x, y, width, height in pixels."""
+
+
+class Overlap(NamedTuple):
+    """How bright Gaussians are, one by one and together."""
+
+    peak: float
+    """Sum of their absolute amplitudes in the pixel and the channel where it is largest, in full scales."""
+    above: float
+    """Share of those with an amplitude above full scale, 0 to 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +156,14 @@ class Splats:
     def magnified(self, factor: float, height: int, width: int) -> "Splats":
         """The picture on another canvas, so many times as large."""
         return Splats(*self.gaussians.magnified(factor), height=height, width=width)
+
+    def overlap(self) -> Overlap:
+        """How much Gaussians pile up: bright ones that cancel each other cost bits and rounding shows in them."""
+        if not len(self):
+            return Overlap(0.0, 0.0)
+        amplitudes = np.abs(self.colors)
+        peak = replace(self, colors=amplitudes).render().max()
+        return Overlap(float(peak), float((amplitudes > 1).any(axis=1).mean()))
 
     def _stretched(self, factor: float) -> "Splats":
         """The picture with its height multiplied by `factor`."""

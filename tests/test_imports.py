@@ -11,7 +11,7 @@ LAYERS = (
     ("splatkernels",),
     ("splatcodec.errors", "splatcodec.files", "splatcodec.splats", "splatcodec.truth"),
     ("splatcodec.container", "splatcodec.image", "splatcodec.fitting", "splatcodec.compress"),
-    ("splatcodec.decoder", "splatcodec.metrics", "splatcodec.encoding", "splatcodec.options"),
+    ("splatcodec.decoder", "splatcodec.metrics", "splatcodec.encoding", "splatcodec.options", "splatcodec.history"),
     ("splatcodec.interchange", "splatcodec.tensors", "splatcodec.rd", "splatcodec.plot"),
     ("splatcodec.cli", "splatcodec.pil", "splatcodec.imageio", "splatcodec.__main__"),
 )

@@ -28,7 +28,9 @@ from .options import (
     print_json,
     quality,
     refuse_same_file,
+    spare_file,
 )
+from .records import records
 
 if TYPE_CHECKING:
     from ..fitting.growth import FitState
@@ -125,9 +127,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         help="equal seeds give equal files (default: %(default)s)",
     )
     parser.add_argument(
+        "--record", metavar="FILM", help="film of the fit to write: .mp4 (extra video), .gif or .png (extra plot)"
+    )
+    parser.add_argument(
+        "--history", metavar="TABLE", help="PSNR, loss and number of Gaussians at every step to write: .csv or .json"
+    )
+    parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace OUT even if it is no .gsi file (default: only .gsi files are replaced)",
+        help="replace FILM, TABLE, and OUT even if it is no .gsi file (default: only .gsi files are replaced)",
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="print neither progress nor result")
@@ -143,8 +151,17 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.input == arguments.weights == STANDARD_STREAM:
         arguments.parser.error("IN and MASK cannot both be standard input")
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input, MASK=arguments.weights)
+    beside = [path for path in (arguments.record, arguments.history) if path is not None]
+    if STANDARD_STREAM in beside:
+        arguments.parser.error("FILM and TABLE cannot be standard output")
+    if len({os.path.realpath(path) for path in (arguments.output, *beside)}) <= len(beside):
+        arguments.parser.error("OUT, FILM and TABLE must be different files")
     if not arguments.overwrite:
         _spare_other_files(arguments.output)
+        for path in beside:
+            spare_file(path)
+    for path in beside:
+        refuse_same_file(arguments.parser, path, IN=arguments.input, MASK=arguments.weights)
     start = time.perf_counter()
     device = resolve_device(arguments.device)
     # Loading takes long, and an interrupt meanwhile would end Python in its own way.
@@ -154,6 +171,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..metrics import psnr
 
     with (
+        records(arguments.record, arguments.history) as watch,
         output(arguments.output) as file,
         progress(arguments.quiet) as show,
         interrupts(keep=arguments.on_interrupt == "keep") as interrupted,
@@ -161,6 +179,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         def callback(state: "FitState") -> bool:
             show(state)
+            watch(state)
             return interrupted()
 
         options = Options(
@@ -180,6 +199,7 @@ def run(arguments: argparse.Namespace) -> None:
             outcome = encode_to(input_source(arguments.input), options)
         except TargetError as error:
             raise TargetError(f"{arguments.input}: {error}") from error
+        watch.outcome = outcome
         file.write(outcome.encoding.data)
     encoding, picture = outcome.encoding, outcome.picture
     data = encoding.data

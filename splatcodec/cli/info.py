@@ -17,7 +17,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     )
     parser.add_argument("file", metavar="FILE", help=".gsi file, or -")
     parser.add_argument(
-        "--attributes", action="store_true", help="decode it, and show what each attribute takes (profile adaptive)"
+        "--attributes",
+        action="store_true",
+        help="decode it, and show how bright Gaussians are and what each attribute takes (profile adaptive)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
@@ -30,8 +32,11 @@ def run(arguments: argparse.Namespace) -> None:
     header, chunks = unpack(data, source_name(source))
     bpp = 8 * len(data) / (header.width * header.height)
     profile = profiles.name_of(header.profile, source_name(source))
-    bits = {}
+    bits, overlap = {}, None
     if arguments.attributes and header.n_gaussians:
+        from ..decoder import from_bytes
+
+        overlap = from_bytes(data, source_name(source)).overlap()
         found = profiles.named(profile).describe(header, chunks, source_name(source))
         bits = {name: total / header.n_gaussians for name, total in found.items()}
     if arguments.json:
@@ -48,6 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
                 "bpp": bpp,
                 "chunks": {chunk.tag: len(chunk.payload) for chunk in chunks},
                 "bits_per_gaussian": bits,
+                "overlap": overlap and overlap._asdict(),
             }
         )
         return
@@ -57,5 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"size       {len(data)} bytes, {bpp:.3f} bpp")
     for chunk in chunks:
         print(f"  {chunk.tag}     {len(chunk.payload)} bytes")
+    if overlap:
+        print(f"amplitudes {overlap.peak:.1f} full scales at one pixel, {overlap.above:.1%} of the Gaussians above one")
     for name, average in bits.items():
         print(f"    {name:9}  {average:4.1f} bits per Gaussian")

@@ -1,6 +1,7 @@
 """Argument types and outputs that several subcommands share."""
 
 import argparse
+import errno
 import json
 import logging
 import math
@@ -112,6 +113,12 @@ def refuse_same_file(parser: argparse.ArgumentParser, output: str, **inputs: str
     for name, path in inputs.items():
         if path and all(map(os.path.isfile, (path, output))) and os.path.samefile(path, output):
             parser.error(f"{name} and OUT are the same file")
+
+
+def spare_file(path: str) -> None:
+    """Raise an error if there is a file, which may be a picture that `*` stood for."""
+    if os.path.isfile(path):
+        raise FileExistsError(errno.EEXIST, "exists; --overwrite replaces it", path)
 
 
 def print_json(values: dict[str, object]) -> None:
