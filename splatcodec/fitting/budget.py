@@ -26,8 +26,11 @@ _LEAST = 1e-12
 class Budget(Protocol):
     """Says how many Gaussians a fit wants."""
 
-    def observe(self, n_gaussians: int, squared_error: float) -> None:
-        """Take note of the squared error, a sum over samples, with so many."""
+    def observe(self, n_gaussians: int, squared_error: float, hasty: bool = False) -> None:
+        """Take note of the squared error, a sum over samples, with so many.
+
+        Of a hasty fit it says little of how many are needed: there are too few steps for any to settle.
+        """
 
     @property
     def wanted(self) -> int:
@@ -54,7 +57,7 @@ class Count:
         self._error = 0.0
         self.wanted = count
 
-    def observe(self, n_gaussians: int, squared_error: float) -> None:
+    def observe(self, n_gaussians: int, squared_error: float, hasty: bool = False) -> None:
         self._error = _SETTLED * squared_error * (n_gaussians / self.wanted) ** _EXPONENT
 
     @property
@@ -90,21 +93,25 @@ class Price:
         target: [C, H, W], the picture.
         d: D, which says what each must be worth.
         most: limit on their number.
-        hasty: whether the fit has too few steps to learn how many these are, so that what can be foreseen is a limit.
     """
 
-    def __init__(self, target: NDArray[np.float32], d: float, most: int, hasty: bool = False) -> None:
+    def __init__(self, target: NDArray[np.float32], d: float, most: int) -> None:
         self._price = rate.price(d)
         self._first = _PER_COEFFICIENT * _count_coefficients(target, self._price) ** _POWER
-        self._most = min(most, math.ceil(self._first)) if hasty else most
+        self._most = most
         self._trend = _Trend()
         self.d = d
         self.wanted = self._bounded(self._first)
 
-    def observe(self, n_gaussians: int, squared_error: float) -> None:
+    def observe(self, n_gaussians: int, squared_error: float, hasty: bool = False) -> None:
         # The error bounds how many can be worth their price.
         count = max(self._first, min(n_gaussians + squared_error / self._price, _FEW))
-        if n_gaussians >= _FEW:
+        if squared_error <= self._price:
+            # No other can be, and which of these are is seen when they are pruned.
+            count = n_gaussians
+        elif hasty:
+            count = min(count, self._first)
+        elif n_gaussians >= _FEW:
             self._trend.update(n_gaussians, squared_error)
             # Where the derivative of the power law is the price.
             a = self._trend.exponent
@@ -133,7 +140,7 @@ class Distortion:
         self._trend = _Trend()
         self.wanted = self._bounded(max(target[0].size / 200, _FEW))
 
-    def observe(self, n_gaussians: int, squared_error: float) -> None:
+    def observe(self, n_gaussians: int, squared_error: float, hasty: bool = False) -> None:
         if n_gaussians >= _FEW:
             self._trend.update(n_gaussians, squared_error)
             self.wanted = self._bounded(n_gaussians * (squared_error / self._error) ** (1 / self._trend.exponent))

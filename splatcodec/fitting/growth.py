@@ -22,7 +22,7 @@ from .loss import Loss
 from .objective import Objective, make_objective
 from .placement import propose
 from .pruning import all_but_least, sample, survivors
-from .schedule import Schedule
+from .schedule import FEWEST_STEPS, Schedule
 
 _log = logging.getLogger(__name__)
 # In longer sides of the picture: wider Gaussians are flat across it, and drift without end.
@@ -139,7 +139,7 @@ def grow(
             error = squared_error(image, target, weights)
             _log.info("step %d: %d Gaussians, squared error %.4g", done, len(optimizer), error)
             # If the error has risen, those of the last stage have not settled: it says nothing of how many are needed.
-            budget.observe(len(optimizer), error)
+            budget.observe(len(optimizer), error, hasty=max_seconds is not None and steps < FEWEST_STEPS)
             wanted = min(wanted, budget.wanted) if error > lowest else budget.wanted
             lowest = min(lowest, error)
             penalty = rate.penalty(budget.d)

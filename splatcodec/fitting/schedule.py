@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+FEWEST_STEPS = 160
+"""In fewer, Gaussians do not settle."""
+
 _STEPS_AT_FULL_RATES = 1000
 # Of the steps that a stage has if there is time.
 _LEAST_SHARE = 0.75
@@ -50,7 +53,7 @@ class Schedule:
 
 
 EFFORTS = {
-    1: Schedule(steps=160, stages=6),
+    1: Schedule(steps=FEWEST_STEPS, stages=6),
     2: Schedule(steps=250, stages=6),
     3: Schedule(steps=400, stages=8),
     4: Schedule(steps=630, stages=10),

@@ -21,7 +21,7 @@ from .orientation import UPRIGHT, Orientation, usual_orientation
 from .pace import Deadline, fitting_share
 from .pruning import all_but_least, survivors
 from .refinement import PictureRefiner
-from .schedule import EFFORTS, Schedule
+from .schedule import Schedule
 
 # A refinement of Gaussians that are being quantised takes so many times fewer steps than a fit.
 _STEPS_OF_FIT_PER_STEP = 16
@@ -124,8 +124,7 @@ class Task:
 
     def budget_of_price(self, d: float) -> Budget:
         """As many Gaussians as are worth their price, given D."""
-        hasty = self._schedule.steps < EFFORTS[min(EFFORTS)].steps
-        return Price(self._orientation.turn(self._target), d / self._reduction, self.most, hasty)
+        return Price(self._orientation.turn(self._target), d / self._reduction, self.most)
 
     def budget_of_count(self, count: int, d: float | None = None) -> Budget:
         """So many Gaussians, to be stored with D, or what suits them."""

@@ -284,6 +284,15 @@ def test_no_residual_needs_no_gaussians():
     assert len(propose(np.zeros((3, 20, 20), np.float32), 5).scales) == 0
 
 
+def test_what_fits_a_tiny_picture_is_not_dropped():
+    """Where a few Gaussians leave no error, the next is worth nothing, but each of these is."""
+    for seed in range(6):
+        pixels = np.random.default_rng(seed).integers(0, 256, (3, 3, 3), dtype=np.uint8)
+        coarse, fine = (splatcodec.evaluate(pixels, splatcodec.encode(pixels, quality=q)).psnr for q in (20, 60))
+        assert fine > 30
+        assert coarse > 18
+
+
 def test_kodak_reaches_its_floor(kodak):
     """29.5 dB on average over all 24 pictures at 2000 Gaussians; two of them stand for all here.
 

@@ -143,6 +143,23 @@ def test_a_machine_that_turns_slow_is_noticed(clock, slowness, when):
     assert psnr(pixels, splatcodec.decode(data)) > 22
 
 
+@pytest.mark.parametrize("slowness", [3.0, 10.0, 40.0])
+def test_a_machine_that_is_slower_than_it_seemed_does_not_make_a_fit_run_away(clock, monkeypatch, slowness):
+    """Of a busy picture at a high quality: after a few steps its error would be worth any number of Gaussians."""
+
+    def measured(*arguments, **options):
+        found = affordable(*arguments, **options)
+        clock.slowness = slowness
+        return found
+
+    monkeypatch.setattr(prepare, "affordable", measured)
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8) // 2 + photograph(90) // 2
+    free = splatcodec.encode(pixels, effort=1, quality=80)
+    clock.now, clock.slowness = 0.0, 1.0
+    data = splatcodec.encode(pixels, max_seconds=3, effort=9, quality=80)
+    assert len(data) < 1.3 * len(free)
+
+
 def test_more_time_is_worth_something(clock):
     pixels = photograph(150)
     errors = []
