@@ -1,6 +1,6 @@
 """Pillow plugin: `Image.open` reads .gsi files and `Image.save` writes them, once this module is imported.
 
-`docs/plugins.md` shows how.
+`docs/plugins.md` shows how. `python -m splatcodec.pil --install-mime` tells the desktop about .gsi files.
 """
 
 import math
@@ -190,3 +190,10 @@ Image.register_open(FORMAT, GsiImageFile, _accept)
 Image.register_save(FORMAT, _save)
 Image.register_extension(FORMAT, ".gsi")
 Image.register_mime(FORMAT, "image/x-gsi")
+
+if __name__ == "__main__":
+    import sys
+
+    from .mime import main
+
+    sys.exit(main())
