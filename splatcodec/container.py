@@ -15,6 +15,8 @@ MAGIC = b"\x89GSI"
 VERSION = 1
 MAX_SIDE = 65535
 MAX_GAUSSIANS = 2**31 - 1
+HEADER_LIMIT = 8 + 3 * 5 + 4
+"""Bytes of the longest header."""
 
 _CRC = struct.Struct("<I")
 

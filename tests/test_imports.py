@@ -13,7 +13,7 @@ LAYERS = (
     ("splatcodec.container", "splatcodec.image", "splatcodec.fitting", "splatcodec.compress"),
     ("splatcodec.decoder", "splatcodec.metrics", "splatcodec.encoding", "splatcodec.options", "splatcodec.history"),
     ("splatcodec.interchange", "splatcodec.tensors", "splatcodec.rd", "splatcodec.plot"),
-    ("splatcodec.cli", "splatcodec.pil", "splatcodec.imageio", "splatcodec.__main__"),
+    ("splatcodec.cli", "splatcodec.pil", "splatcodec.imageio", "splatcodec.mime", "splatcodec.__main__"),
 )
 MODULES = {
     ".".join(path.relative_to(root).with_suffix("").parts): path
