@@ -1,11 +1,9 @@
 """`splatcodec compare`: one picture by several codecs at equal size, side by side."""
 
 import argparse
-import errno
-import os
 
 from ..files import output
-from .options import Parser, add_effort, input_source, quality, refuse_same_file
+from .options import Parser, add_effort, input_source, quality, refuse_same_file, spare_files
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
@@ -63,9 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
     from ..rd.comparison import busiest, compare, sheet
 
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
-    if os.path.isfile(arguments.output) and not arguments.overwrite:
-        # It may be a second picture that `*` stood for.
-        raise FileExistsError(errno.EEXIST, "exists; --overwrite replaces it", arguments.output)
+    if not arguments.overwrite:
+        spare_files(arguments.output)
     format_name = output_format(arguments.output)
     others = [get_codec(name.strip(), effort=arguments.effort) for name in arguments.codecs.split(",")]
     pixels = load_pixels(input_source(arguments.input))

@@ -1,7 +1,6 @@
 """`splatcodec encode`: a picture to a .gsi file."""
 
 import argparse
-import errno
 import os
 import sys
 import time
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, get_args
 from splatkernels import resolve_device
 
 from ..compress import profiles
-from ..container import MAGIC
 from ..encoding.goals import DEFAULT_QUALITY, Kind
 from ..errors import TargetError
 from ..files import STANDARD_STREAM, output
@@ -28,6 +26,7 @@ from .options import (
     print_json,
     quality,
     refuse_same_file,
+    spare_other_files,
 )
 
 if TYPE_CHECKING:
@@ -144,7 +143,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.parser.error("IN and MASK cannot both be standard input")
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input, MASK=arguments.weights)
     if not arguments.overwrite:
-        _spare_other_files(arguments.output)
+        spare_other_files(arguments.output)
     start = time.perf_counter()
     device = resolve_device(arguments.device)
     # Loading takes long, and an interrupt meanwhile would end Python in its own way.
@@ -225,11 +224,3 @@ def run(arguments: argparse.Namespace) -> None:
             "this picture does not suit Gaussians, or not at this quality",
             file=sys.stderr,
         )
-
-
-def _spare_other_files(path: str) -> None:
-    """Raise an error if there is a file that holds anything but a .gsi file, such as a picture that `*` stood for."""
-    if os.path.isfile(path) and os.path.getsize(path):
-        with open(path, "rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise FileExistsError(errno.EEXIST, "exists and is no .gsi file; --overwrite replaces it", path)

@@ -1,6 +1,7 @@
 """Argument types and outputs that several subcommands share."""
 
 import argparse
+import errno
 import json
 import logging
 import math
@@ -9,6 +10,7 @@ import signal
 import sys
 from typing import BinaryIO, NoReturn
 
+from ..container import MAGIC
 from ..files import STANDARD_STREAM
 from ..fitting.schedule import EFFORTS
 from ..options import DEFAULT_EFFORT
@@ -112,6 +114,20 @@ def refuse_same_file(parser: argparse.ArgumentParser, output: str, **inputs: str
     for name, path in inputs.items():
         if path and all(map(os.path.isfile, (path, output))) and os.path.samefile(path, output):
             parser.error(f"{name} and OUT are the same file")
+
+
+def spare_files(path: str) -> None:
+    """Raise an error if there is a file, such as a second picture that `*` stood for."""
+    if os.path.isfile(path):
+        raise FileExistsError(errno.EEXIST, "exists; --overwrite replaces it", path)
+
+
+def spare_other_files(path: str) -> None:
+    """Raise an error if there is a file that holds anything but a .gsi file."""
+    if os.path.isfile(path) and os.path.getsize(path):
+        with open(path, "rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise FileExistsError(errno.EEXIST, "exists and is no .gsi file; --overwrite replaces it", path)
 
 
 def print_json(values: dict[str, object]) -> None:
