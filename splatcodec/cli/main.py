@@ -9,10 +9,10 @@ import warnings
 from collections.abc import Sequence
 
 from ..errors import MissingExtraError
-from . import bench, compare, decode, encode, evaluate, info
+from . import bench, compare, decode, encode, evaluate, exporting, importing, info
 from .options import TERMINATION, Parser, add_common, describe, heed_common, terminate
 
-_COMMANDS = (encode, decode, info, evaluate, compare, bench)
+_COMMANDS = (encode, decode, info, evaluate, exporting, importing, compare, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
