@@ -9,6 +9,10 @@ class ImageError(ValueError):
     """A picture cannot be read, written or encoded; the message names it and the fault."""
 
 
+class InterchangeError(ValueError):
+    """A file of Gaussians in another format cannot be read or written; the message names it, the key and the row."""
+
+
 class ResultsError(ValueError):
     """A file of benchmark results is damaged or contradicts another; the message names the file and the row."""
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatkernels.gaussians import Gaussians
-from splatkernels.geometry import Viewport, check_gaussians, covariances
+from splatkernels.geometry import Viewport, check_gaussians, covariances, principal_axes
 
 SMALLEST_SCALE = 0.35
 """Standard deviation in pixels of the narrowest Gaussians that are fitted and stored: a pixel is about as wide."""
@@ -168,14 +168,12 @@ class Splats:
     def _stretched(self, factor: float) -> "Splats":
         """The picture with its height multiplied by `factor`."""
         xx, xy, yy = covariances(self.scales, self.rotations)
-        xy, yy = xy * factor, yy * factor**2
-        # The larger eigenvalue of [[xx, xy], [xy, yy]]; the smaller from the determinant, which keeps needles thin.
-        larger = 0.5 * (xx + yy) + np.hypot(0.5 * (xx - yy), xy)
-        smaller = self.scales.prod(axis=1, dtype=np.float64) ** 2 * factor**2 / larger
+        determinants = self.scales.prod(axis=1, dtype=np.float64) ** 2 * factor**2
+        scales, rotations = principal_axes(xx, xy * factor, yy * factor**2, determinants)
         return replace(
             self,
             means=self.means * np.array([1, factor], np.float32),
-            scales=np.sqrt(np.stack([larger, smaller], axis=1)),
-            rotations=np.float32(0.5) * np.arctan2(2 * xy, xx - yy).astype(np.float32),
+            scales=scales.astype(np.float32),
+            rotations=rotations.astype(np.float32),
             height=max(1, round(self.height * factor)),
         )

@@ -10,6 +10,7 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import splatcodec
 from splatcodec.encoding.encode import to_bytes
@@ -42,6 +43,14 @@ def photo() -> np.ndarray:
 def encoded(picture) -> bytes:
     """The picture as a .gsi file of 60 Gaussians in half precision."""
     return to_bytes(splatcodec.fit(picture, n_gaussians=60, effort=2))
+
+
+@pytest.fixture
+def files(tmp_path, picture, encoded) -> Path:
+    """A directory with the picture, as picture.png and as picture.gsi."""
+    Image.fromarray(picture).save(tmp_path / "picture.png")
+    (tmp_path / "picture.gsi").write_bytes(encoded)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def output_scales(scales: NDArray[np.float32], zoom: float) -> tuple[NDArray[np.
 
 
 def covariances(
-    scales: NDArray[np.float32], rotations: NDArray[np.float32]
+    scales: NDArray[np.floating], rotations: NDArray[np.floating]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Covariances xx, xy and yy, [N] each, in float64: in float32 the determinants of long thin ones cancel.
 
@@ -110,6 +110,20 @@ def covariances(
     xx = cos**2 * along + sin**2 * across
     yy = sin**2 * along + cos**2 * across
     return xx, cos * sin * (along - across), yy
+
+
+def principal_axes(
+    xx: NDArray[np.float64], xy: NDArray[np.float64], yy: NDArray[np.float64], determinants: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scales [N, 2], the larger first, and rotations [N] of Gaussians with the given covariances.
+
+    Args:
+        xx, xy, yy: [N] covariances.
+        determinants: [N] xx yy - xy^2, which cancels in long thin ones and is better known from elsewhere.
+    """
+    # The larger eigenvalue of [[xx, xy], [xy, yy]]; the smaller from the determinant, which keeps needles thin.
+    larger = 0.5 * (xx + yy) + np.hypot(0.5 * (xx - yy), xy)
+    return np.sqrt(np.stack([larger, determinants / larger], axis=1)), 0.5 * np.arctan2(2 * xy, xx - yy)
 
 
 def parameter_gradients(

@@ -1,7 +1,6 @@
 """`splatcodec encode`: a picture to a .gsi file."""
 
 import argparse
-import errno
 import os
 import sys
 import time
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, get_args
 from splatkernels import resolve_device
 
 from ..compress import profiles
-from ..container import MAGIC
 from ..encoding.goals import DEFAULT_QUALITY, Kind
 from ..errors import TargetError
 from ..files import STANDARD_STREAM, output
@@ -29,6 +27,7 @@ from .options import (
     quality,
     refuse_same_file,
     spare_file,
+    spare_other_files,
 )
 from .records import records
 
@@ -157,7 +156,7 @@ def run(arguments: argparse.Namespace) -> None:
     if len({os.path.realpath(path) for path in (arguments.output, *beside)}) <= len(beside):
         arguments.parser.error("OUT, FILM and TABLE must be different files")
     if not arguments.overwrite:
-        _spare_other_files(arguments.output)
+        spare_other_files(arguments.output)
         for path in beside:
             spare_file(path)
     for path in beside:
@@ -245,11 +244,3 @@ def run(arguments: argparse.Namespace) -> None:
             "this picture does not suit Gaussians, or not at this quality",
             file=sys.stderr,
         )
-
-
-def _spare_other_files(path: str) -> None:
-    """Raise an error if there is a file that holds anything but a .gsi file, such as a picture that `*` stood for."""
-    if os.path.isfile(path) and os.path.getsize(path):
-        with open(path, "rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise FileExistsError(errno.EEXIST, "exists and is no .gsi file; --overwrite replaces it", path)

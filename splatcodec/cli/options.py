@@ -10,6 +10,7 @@ import signal
 import sys
 from typing import BinaryIO, NoReturn
 
+from ..container import MAGIC
 from ..files import STANDARD_STREAM
 from ..fitting.schedule import EFFORTS
 from ..options import DEFAULT_EFFORT
@@ -116,9 +117,17 @@ def refuse_same_file(parser: argparse.ArgumentParser, output: str, **inputs: str
 
 
 def spare_file(path: str) -> None:
-    """Raise an error if there is a file, which may be a picture that `*` stood for."""
+    """Raise an error if there is a file, such as a second picture that `*` stood for."""
     if os.path.isfile(path):
         raise FileExistsError(errno.EEXIST, "exists; --overwrite replaces it", path)
+
+
+def spare_other_files(path: str) -> None:
+    """Raise an error if there is a file that holds anything but a .gsi file."""
+    if os.path.isfile(path) and os.path.getsize(path):
+        with open(path, "rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise FileExistsError(errno.EEXIST, "exists and is no .gsi file; --overwrite replaces it", path)
 
 
 def print_json(values: dict[str, object]) -> None:

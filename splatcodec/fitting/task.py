@@ -21,7 +21,7 @@ from .orientation import UPRIGHT, Orientation, usual_orientation
 from .pace import Deadline, fitting_share
 from .pruning import all_but_least, survivors
 from .refinement import PictureRefiner
-from .schedule import Schedule
+from .schedule import EFFORTS, Schedule
 
 # A refinement of Gaussians that are being quantised takes so many times fewer steps than a fit.
 _STEPS_OF_FIT_PER_STEP = 16

@@ -49,3 +49,10 @@ def assert_fails(result: subprocess.CompletedProcess, *words: str) -> None:
     assert message.startswith("splatcodec: ")
     for word in words:
         assert word in message
+
+
+def imports(arguments: list[str], directory) -> set[str]:
+    """Modules that a command has imported when it is done."""
+    script = f"import sys; from splatcodec.cli.main import main; main({arguments!r}); print(*sys.modules)"
+    command = [sys.executable, "-c", script]
+    return set(subprocess.run(command, cwd=directory, capture_output=True, check=True).stdout.decode().split())

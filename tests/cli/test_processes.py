@@ -11,6 +11,8 @@ import pytest
 
 import splatcodec
 
+from .command import imports
+
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
 def test_progress_is_shown_on_a_terminal(files):
@@ -111,13 +113,6 @@ def test_closed_streams_are_no_traceback(files, redirection):
 def test_termination_leaves_nothing_behind(files, name):
     number = getattr(signal, name)
     assert_stops(files, number, 128 + number, b"")
-
-
-def imports(arguments: list[str], directory) -> set[str]:
-    """Modules that a command has imported when it is done."""
-    script = f"import sys; from splatcodec.cli.main import main; main({arguments!r}); print(*sys.modules)"
-    command = [sys.executable, "-c", script]
-    return set(subprocess.run(command, cwd=directory, capture_output=True, check=True).stdout.decode().split())
 
 
 @pytest.mark.parametrize("command", ["decode", "encode"])

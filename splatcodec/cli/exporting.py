@@ -1,0 +1,32 @@
+"""`splatcodec export`: a .gsi file to the formats of other programs."""
+
+import argparse
+
+from .options import Parser, input_source, refuse_same_file, spare_file
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "export",
+        help="write the Gaussians of a .gsi file in another format",
+        description="Write the Gaussians of a .gsi file as .json (the layout of a notebook), .npz (NumPy), .csv, .ply "
+        "(2D Gaussian splatting) or .svg. The first three are exact; viewers show .ply and .svg approximately.",
+    )
+    parser.add_argument("input", metavar="FILE", help=".gsi file, or -")
+    parser.add_argument("output", metavar="OUT", help="file to write, in the format of its extension")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Read and write."""
+    from ..decoder import read
+    from ..interchange import save
+    from ..interchange.formats import writer
+
+    refuse_same_file(arguments.parser, arguments.output, FILE=arguments.input)
+    writer(arguments.output)
+    if not arguments.overwrite:
+        spare_file(arguments.output)
+    save(read(input_source(arguments.input)), arguments.output)

@@ -1,0 +1,83 @@
+"""Checkpoints of PyTorch that hold the Gaussians of other programs (`foreign`); they can be read only."""
+
+import pickle
+import warnings
+import zipfile
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InterchangeError, MissingExtraError
+from ..splats import Splats
+from . import foreign
+from .fields import MAX_ROWS, MOST_COLUMNS, Fields, Size
+from .formats import Format
+
+if TYPE_CHECKING:
+    import torch
+
+_BROKEN = (
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
+
+
+def read(data: bytes, name: str, size: Size | None) -> Splats:
+    """The Gaussians of a file: a dictionary of tensors, or one that has such a dictionary as its "state_dict".
+
+    Raises:
+        InterchangeError: it is no such file, or the size is missing.
+        MissingExtraError: PyTorch is missing.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError("torch", "torch") from error
+    try:
+        _check_archive(data)
+        with warnings.catch_warnings(action="ignore"):
+            state = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
+        if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+            state = state["state_dict"]
+        if not isinstance(state, dict):
+            raise InterchangeError(f"{name}: expected tensors by name, got a {type(state).__name__}")
+        tensors = {key: state[key] for key in foreign.KEYS if isinstance(state.get(key), torch.Tensor)}
+        fields = Fields({key: _array(tensor) for key, tensor in tensors.items()}, name)
+    except InterchangeError:
+        raise
+    except _BROKEN as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InterchangeError(f"{name}: not a checkpoint that is safe to read: {reason}") from None
+    return foreign.read(fields, size)
+
+
+def _check_archive(data: bytes) -> None:
+    """Raise ValueError if an archive would unpack to more than it takes; PyTorch compresses nothing."""
+    if not zipfile.is_zipfile(BytesIO(data)):
+        return
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        if sum(info.file_size for info in archive.infolist()) > len(data):
+            raise ValueError("it is compressed")
+
+
+def _array(tensor: "torch.Tensor") -> NDArray[np.generic]:
+    """The values of a tensor; NumPy knows no bfloat16."""
+    # A tensor may repeat few values many times without holding them.
+    if tensor.numel() > MAX_ROWS * MOST_COLUMNS:
+        raise ValueError(f"a tensor of {tensor.numel()} values is too large")
+    tensor = tensor.detach()
+    array: NDArray[np.generic] = (tensor.float() if tensor.dtype.itemsize < 4 else tensor).numpy()
+    return array
+
+
+FORMAT = Format(read=read)

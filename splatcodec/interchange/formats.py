@@ -1,0 +1,81 @@
+"""The formats that Gaussians are exchanged in: the contract of a format, and which ones there are."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+
+from ..errors import InterchangeError
+from ..splats import Splats
+from .fields import Size
+
+_MODULES = {
+    ".json": "notebook",
+    ".npz": "npz",
+    ".csv": "table",
+    ".svg": "svg",
+    ".ply": "ply",
+    ".pt": "checkpoint",
+    ".pth": "checkpoint",
+    ".pth.tar": "checkpoint",
+}
+
+
+@dataclass(frozen=True)
+class Format:
+    """What can be done with files of one format; each has a module beside this one, with its `FORMAT`."""
+
+    write: Callable[[Splats], bytes] | None = None
+    """The file of some Gaussians; None if they cannot be written."""
+    read: Callable[[bytes, str, Size | None], Splats] | None = None
+    """The Gaussians of a file, which errors call by the given name, on a canvas of the given size, which some formats
+    do not hold; None if they cannot be read. Raises InterchangeError."""
+
+
+@cache
+def _named(extension: str) -> Format:
+    found: Format = import_module(f".{_MODULES[extension]}", __package__).FORMAT
+    return found
+
+
+def extensions(*, read: bool = False, write: bool = False) -> tuple[str, ...]:
+    """Extensions of the formats that can be read or written, as asked."""
+    return tuple(
+        extension
+        for extension in _MODULES
+        if (not read or _named(extension).read) and (not write or _named(extension).write)
+    )
+
+
+def reader(name: str | os.PathLike[str]) -> Callable[[bytes, str, Size | None], Splats]:
+    """What reads files of a name, or of an extension.
+
+    Raises:
+        InterchangeError: nothing does.
+    """
+    found = _of(name, extensions(read=True)).read
+    if found is None:
+        raise InterchangeError(f"{os.fspath(name)}: files of this kind can be written only")
+    return found
+
+
+def writer(name: str | os.PathLike[str]) -> Callable[[Splats], bytes]:
+    """What writes files of a name, or of an extension.
+
+    Raises:
+        InterchangeError: nothing does.
+    """
+    found = _of(name, extensions(write=True)).write
+    if found is None:
+        raise InterchangeError(f"{os.fspath(name)}: files of this kind can be read only")
+    return found
+
+
+def _of(name: str | os.PathLike[str], expected: tuple[str, ...]) -> Format:
+    """The format of a file by its name, which also may be no more than an extension."""
+    text = os.fspath(name)
+    for extension in _MODULES:
+        if text.lower().endswith(extension):
+            return _named(extension)
+    raise InterchangeError(f"{text or repr(text)}: unknown extension, expected one of {', '.join(expected)}")
