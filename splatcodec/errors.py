@@ -1,5 +1,7 @@
 """The errors that splatcodec raises on bad input."""
 
+from splatkernels.devices import missing
+
 
 class GsiError(ValueError):
     """A .gsi file or the Gaussians for one are not valid; the message names the file, the field and the byte."""
@@ -21,7 +23,7 @@ class MissingExtraError(ImportError):
     """A package that comes with an extra is missing; the message says which command installs it."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is missing: pip install 'splatcodec[{extra}]'", name=package)
+        super().__init__(missing(package, extra), name=package)
 
 
 class TargetError(ValueError):

@@ -62,18 +62,18 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     content = BytesIO()
     if os.path.exists(name) and not os.path.isfile(name):
         yield content
-        with _naming(name), open(name, "wb") as device:
+        with naming(name), open(name, "wb") as device:
             device.write(content.getvalue())
         return
     target = os.path.realpath(name)
     if os.path.exists(target) and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, "permission denied", name)
-    with _naming(name):
+    with naming(name):
         descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".splatcodec-")
         os.close(descriptor)
     try:
         yield content
-        with _naming(name):
+        with naming(name):
             with open(temporary, "wb") as file:
                 file.write(content.getvalue())
             os.chmod(temporary, _mode(target))
@@ -84,7 +84,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _naming(name: str) -> Iterator[None]:
+def naming(name: str) -> Iterator[None]:
     """Let errors name the file that was asked for instead of the temporary one, or none."""
     try:
         yield
@@ -111,12 +111,12 @@ def output(path: str) -> Iterator[BinaryIO]:
         with replacing(path) as file:
             yield file
         return
-    if sys.stdout is None:
+    if sys.stdout is None or sys.stdout.closed:
         raise OSError("standard output is closed")
     if sys.stdout.isatty():
         raise OSError("standard output is a terminal, which bytes would garble; redirect it, or name a file")
     content = BytesIO()
     yield content
     # An unbuffered sys.stdout may write a part only and say so in its return value; this one writes all.
-    with _naming("standard output"), open(sys.stdout.fileno(), "wb", closefd=False) as stream:
+    with naming("standard output"), open(sys.stdout.fileno(), "wb", closefd=False) as stream:
         stream.write(content.getvalue())

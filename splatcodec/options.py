@@ -106,6 +106,8 @@ class Options:
             Loss.parse(self.loss)
         elif not callable(self.loss):
             raise ValueError(f"loss must be a name or a function, got {self.loss!r}")
+        if self.callback is not None and not callable(self.callback):
+            raise ValueError(f"callback must be a function, got {self.callback!r}")
         if self.max_seconds is not None and not 0 < self.max_seconds < math.inf:
             raise ValueError(f"max_seconds must be positive, got {self.max_seconds!r}")
 
@@ -127,6 +129,8 @@ def options_of(options: Options | None, fields: dict[str, Any]) -> Options:
     """
     if options is None:
         return Options(**fields)
+    if not isinstance(options, Options):
+        raise TypeError(f"options must be an Options, got {type(options).__name__}; fields are given by name")
     if fields:
         raise TypeError(f"{', '.join(fields)} cannot be given beside options; use dataclasses.replace")
     return options

@@ -8,7 +8,7 @@ Triton when tensors on a CUDA device are rendered.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .devices import resolve_device
+from .devices import missing, resolve_device
 from .geometry import CUTOFF, FOOTPRINT, Viewport
 
 if TYPE_CHECKING:
@@ -45,4 +45,9 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    try:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ImportError(missing("torch", "torch"), name="torch") from error

@@ -34,16 +34,21 @@ def _has_driver() -> bool:
     return True
 
 
+def missing(package: str, extra: str) -> str:
+    """Which command installs a package that comes with an extra."""
+    return f"{package} is missing: {sys.executable} -m pip install 'splatcodec[{extra}]'"
+
+
 def _fault() -> str | None:
     """Why no CUDA device can be used, or None if one can."""
     try:
         import torch
     except ModuleNotFoundError:
-        return "torch is not installed: pip install 'splatcodec[gpu]'"
+        return missing("torch", "gpu")
     if not torch.cuda.is_available():
         return "torch finds no CUDA device"
     try:
         import triton  # noqa: F401 - only whether it is there
     except ImportError:
-        return "triton is not installed: pip install 'splatcodec[gpu]'"
+        return missing("triton", "gpu")
     return None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from numbers import Integral
 
 import numba
 
@@ -40,9 +41,9 @@ def get_num_threads() -> int:
 def set_num_threads(threads: int) -> None:
     """Use `threads` >= 1 threads in the CPU kernels of this process from now on."""
     global _threads
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
-    _threads = threads
+    if not isinstance(threads, Integral) or threads < 1:
+        raise ValueError(f"threads must be a whole number of at least 1, got {threads!r}")
+    _threads = int(threads)
 
 
 @contextmanager

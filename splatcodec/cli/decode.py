@@ -1,12 +1,13 @@
 """`splatcodec decode`: a .gsi file to a picture of any size."""
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..files import output
-from .options import Parser, input_source, positive_float, positive_int, quality, refuse_same_file
+from .options import Parser, input_source, positive_float, positive_int, quality, refuse_same_file, spare_file
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
@@ -34,6 +35,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         metavar="Q",
         help="of formats that lose something, such as JPEG, WebP and AVIF: 0 to 100 (default: 95)",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -41,7 +43,9 @@ def _region(text: str) -> tuple[float, float, float, float]:
     try:
         x, y, width, height = (float(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected four numbers X,Y,W,H, got {text!r}") from None
+        x = y = width = height = math.nan
+    if not (all(map(math.isfinite, (x, y, width, height))) and min(width, height) > 0):
+        raise argparse.ArgumentTypeError(f"expected four numbers X,Y,W,H, with W and H above 0, got {text!r}")
     return x, y, width, height
 
 
@@ -51,6 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
     from ..image import image_bytes, output_format
 
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
+    if not arguments.overwrite:
+        spare_file(arguments.output)
     format_name = output_format(arguments.output)
     with output(arguments.output) as file, _without_blas():
         pixels = decode(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from splatkernels import resolve_device
 
 from ..compress import profiles
+from ..container import MAX_GAUSSIANS
 from ..encoding.goals import DEFAULT_QUALITY, Kind
 from ..errors import TargetError
 from ..files import STANDARD_STREAM, output
@@ -169,6 +170,8 @@ def run(arguments: argparse.Namespace) -> None:
     from ..image import to_uint8
     from ..metrics import psnr
 
+    if arguments.gaussians is not None and arguments.gaussians > MAX_GAUSSIANS:
+        arguments.parser.error(f"argument -n: {MAX_GAUSSIANS} Gaussians is the most that a file holds")
     with (
         records(arguments.record, arguments.history) as watch,
         output(arguments.output) as file,

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 
 from ..errors import MissingExtraError
+from ..files import naming
 from . import bench, compare, decode, encode, evaluate, exporting, importing, info, plot
 from .options import TERMINATION, Parser, add_common, describe, heed_common, terminate
 
@@ -38,12 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             signal.signal(number, terminate)
     if sys.stderr is None:
         sys.stderr = io.StringIO()
+    if sys.stdout is None:
+        sys.stdout = _ClosedOutput()
     try:
         arguments = parser.parse_args(argv)
         heed_common(arguments)
         arguments.run(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        if not sys.stdout.closed:
+            with naming("standard output"):
+                sys.stdout.flush()
     except BrokenPipeError:
         # Nobody reads any more; keep Python from complaining when it flushes standard output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -61,6 +65,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(message: str) -> int:
     print(f"splatcodec: {message}", file=sys.stderr)
     return 1
+
+
+class _ClosedOutput(io.TextIOBase):
+    """Stands for a standard output that is closed."""
+
+    closed = True
+
+    def write(self, text: str) -> int:
+        raise OSError("standard output is closed")
 
 
 class _Version(argparse.Action):

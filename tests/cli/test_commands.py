@@ -134,10 +134,10 @@ def test_help_exists(command):
 def test_pictures_are_written_at_a_high_quality(files):
     sizes = []
     for options in ((), ("--output-quality", 100), ("--output-quality", 40)):
-        assert run("decode", files / "picture.gsi", files / "out.jpg", *options).returncode == 0
+        assert run("decode", files / "picture.gsi", files / "out.jpg", "--overwrite", *options).returncode == 0
         sizes.append((files / "out.jpg").stat().st_size)
     assert sizes[1] > sizes[0] > sizes[2]
-    assert_fails(run("decode", files / "picture.gsi", files / "out.png", "--output-quality", 90), "PNG has no quality")
+    assert_fails(run("decode", files / "picture.gsi", files / "new.png", "--output-quality", 90), "PNG has no quality")
     assert_fails(run("decode", files / "picture.gsi", files / "out.ico", "--width", 300), "ICO cannot hold")
 
 

@@ -34,7 +34,7 @@ def test_bad_inputs_fail_with_one_line_and_no_output(files, encoded):
     for name, word in bad_files(files, encoded).items():
         (files / "out.png").write_bytes(before)
         commands = [
-            ("decode", files / name, files / "out.png"),
+            ("decode", files / name, files / "out.png", "--overwrite"),
             ("info", files / name),
             ("eval", files / "picture.png", files / name),
             ("encode", files / name, files / "out.png", "-e", 1, "--overwrite"),
@@ -61,11 +61,11 @@ def test_what_cannot_be_made_of_a_file_is_said_with_its_name(files):
     (files / "out.png").write_bytes(b"precious")
     for option, word in (
         (("--scale", "1e9"), "magnification"),
-        (("--region", "0,0,0,10"), "positive width"),
         (("--region", "0,0,1e300,1"), "below 1e+12"),
         (("--scale", 3000), "over the limit"),
     ):
-        assert_fails(run("decode", files / "picture.gsi", files / "out.png", *option), "picture.gsi", word)
+        command = ["decode", files / "picture.gsi", files / "out.png", "--overwrite"]
+        assert_fails(run(*command, *option), "picture.gsi", word)
     command = ["encode", files / "picture.png", files / "out.png", "--overwrite"]
     assert_fails(run(*command, "--target-size", 1), "picture.png", "1 bytes")
     assert_fails(run(*command, "--target-bpp", 1e-4), "picture.png", "0.0001 bpp cannot be met")
@@ -111,6 +111,9 @@ def test_outputs_follow_links_and_spare_devices(files):
         ["decode", "a", "b.png", "--scale", "2", "--width", "3"],
         ["decode", "a", "b.png", "--scale", "-1"],
         ["decode", "a", "b.png", "--region", "1,2,3"],
+        ["decode", "a", "b.png", "--region", "0,0,0,1"],
+        ["decode", "a", "b.png", "--region", "nan,0,1,1"],
+        ["encode", "a", "b.gsi", "-n", "99999999999"],
         ["encode", "a", "b", "--seed", "-1"],
         ["eval", "-", "-"],
         ["encode", "a", "b", "--loss", "l7"],
@@ -168,3 +171,12 @@ def test_a_mask_is_not_overwritten_with_the_code(files):
     command = ["encode", files / "picture.png", files / "mask.png", "--weights", files / "mask.png", "-e", 1]
     assert run(*command).returncode == 2
     assert Image.open(files / "mask.png").size == (56, 40)
+
+
+def test_decode_replaces_no_picture_unasked(files):
+    Image.new("L", (3, 2)).save(files / "mine.png")
+    before = (files / "mine.png").read_bytes()
+    assert_fails(run("decode", "picture.gsi", "mine.png", cwd=files), "mine.png", "--overwrite")
+    assert (files / "mine.png").read_bytes() == before
+    assert run("decode", "picture.gsi", "mine.png", "--overwrite", cwd=files).returncode == 0
+    assert Image.open(files / "mine.png").size == (56, 40)

@@ -101,10 +101,14 @@ def test_bytes_are_not_written_to_a_terminal(files):
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 @pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-"])
 def test_closed_streams_are_no_traceback(files, redirection):
-    for command in ("info -", "decode picture.gsi -", "encode picture.png out.gsi -n 5 -e 1"):
+    for command in ("info picture.gsi", "info -", "decode picture.gsi -", "encode picture.png out.gsi -n 5 -e 1"):
         line = f"{sys.executable} -m splatcodec {command} {redirection}"
         result = subprocess.run(line, shell=True, cwd=files, capture_output=True, input=b"", check=False)
         assert b"Traceback" not in result.stderr
+        if redirection == ">&-":
+            printed = command != "encode picture.png out.gsi -n 5 -e 1"
+            assert result.returncode == printed
+            assert (b"standard output is closed" in result.stderr) == (printed and command != "info -")
     assert (files / "out.gsi").exists()
 
 
