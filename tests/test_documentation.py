@@ -1,33 +1,77 @@
 """The code in the documents runs as printed, and their figures are those of the result files."""
 
 import importlib.util
+import os
 import re
+import shutil
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
+import matplotlib
 import pytest
+import torch
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
+DOCUMENTS = ("README.md", "kernels/README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
 
 
-def code_blocks(document: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+def code_blocks(document: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
 
 
-@pytest.mark.parametrize(
-    ("document", "block"),
-    [
+def runnable(language: str) -> list[tuple[str, int]]:
+    """Documents, and numbers of their blocks; what installs, and signatures, are left out."""
+    return [
         (document, number)
-        for document in ("README.md", "kernels/README.md", "docs/benchmarks.md")
-        for number, code in enumerate(code_blocks(document))
-        if "import" in code
-    ],
-)
-def test_code_runs(document, block, tmp_path, monkeypatch, picture):
+        for document in DOCUMENTS
+        for number, code in enumerate(code_blocks(document, language))
+        if "pip install" not in code and (language == "sh" or "import" in code)
+    ]
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch, picture, encoded) -> Path:
+    """What the documents take to be in the current directory."""
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(picture).save("photo.png")
-    exec(compile(code_blocks(document)[block], document, "exec"), {"__name__": "__main__"})
+    (tmp_path / "photos").mkdir()
+    for name in ("photo.png", "photos/photo.png"):
+        Image.fromarray(picture).save(tmp_path / name)
+    (tmp_path / "photo.gsi").write_bytes(encoded)
+    model = {"_xyz": torch.zeros(2, 2), "_cholesky": torch.ones(2, 3), "_features_dc": torch.full((2, 3), 0.2)}
+    torch.save(model, tmp_path / "gaussian_model.pth.tar")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("document", "block"), runnable("python"))
+def test_code_runs(document, block, photos):
+    matplotlib.use("agg")
+    exec(compile(code_blocks(document, "python")[block], document, "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.skipif(shutil.which("sh") is None, reason="needs a shell")
+@pytest.mark.parametrize(("document", "block"), runnable("sh"))
+def test_commands_run(document, block, photos):
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "XDG_DATA_HOME": str(photos / "share")}
+    command = ["sh", "-ec", code_blocks(document, "sh")[block]]
+    result = subprocess.run(command, cwd=photos, env=environment, capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr.decode()
+
+
+def test_every_document_is_in_the_index():
+    index = (ROOT / "docs" / "index.md").read_text()
+    pages = {Path(document).name for document in DOCUMENTS if document.startswith("docs/")}
+    assert all(f"({page})" in index for page in pages - {"index.md"})
+
+
+def test_links_lead_somewhere():
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", (ROOT / document).read_text()):
+            if "://" not in target:
+                assert ((ROOT / document).parent / target).exists(), f"{document}: {target}"
 
 
 @cache
