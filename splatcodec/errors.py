@@ -1,7 +1,5 @@
 """The errors that splatcodec raises on bad input."""
 
-from splatkernels.devices import missing
-
 
 class GsiError(ValueError):
     """A .gsi file or the Gaussians for one are not valid; the message names the file, the field and the byte."""
@@ -23,6 +21,9 @@ class MissingExtraError(ImportError):
     """A package that comes with an extra is missing; the message says which command installs it."""
 
     def __init__(self, package: str, extra: str) -> None:
+        # The rest of that package takes NumPy, which errors alone do not need.
+        from splatkernels.devices import missing
+
         super().__init__(missing(package, extra), name=package)
 
 
