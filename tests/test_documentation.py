@@ -54,10 +54,24 @@ def test_code_runs(document, block, photos):
 @pytest.mark.skipif(shutil.which("sh") is None, reason="needs a shell")
 @pytest.mark.parametrize(("document", "block"), runnable("sh"))
 def test_commands_run(document, block, photos):
+    run_shell(code_blocks(document, "sh")[block], photos)
+
+
+@pytest.mark.skipif(shutil.which("sh") is None, reason="needs a shell")
+def test_the_first_command_encodes_a_real_picture(photos):
+    """What it does when it has installed the product."""
+    _, _, *rest = code_blocks("README.md", "sh")[0].split(" && ")
+    (photos / "examples").symlink_to(ROOT / "examples")
+    run_shell(" && ".join(rest).replace(".venv/bin/", ""), photos)
+    assert Image.open(photos / "astronaut.png").size == (512, 512)
+    assert (photos / "astronaut.gsi").stat().st_size < 13_000
+
+
+def run_shell(commands: str, directory: Path) -> None:
+    """Run commands with the programs of this environment."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": path, "XDG_DATA_HOME": str(photos / "share")}
-    command = ["sh", "-ec", code_blocks(document, "sh")[block]]
-    result = subprocess.run(command, cwd=photos, env=environment, capture_output=True, check=False)
+    environment = os.environ | {"PATH": path, "XDG_DATA_HOME": str(directory / "share")}
+    result = subprocess.run(["sh", "-ec", commands], cwd=directory, env=environment, capture_output=True, check=False)
     assert result.returncode == 0, result.stderr.decode()
 
 
