@@ -1,6 +1,7 @@
 """Edits .gsi files: takes the subject out of one, turns, shrinks and recolours it, and puts it into another.
 
 Usage: python examples/edit.py SUBJECT.gsi SCENE.gsi OUT.gsi [--box X,Y,W,H] [--at X,Y] [--scale S] [--turn DEGREES]
+       [--tint R,G,B]
 """
 
 import argparse

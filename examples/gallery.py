@@ -14,7 +14,7 @@ from splatcodec import plot
 from splatcodec.image import to_uint8
 
 HERE = Path(__file__).parent
-# Of pictures that scikit-image carries: the corner of what is shown of each, and of a detail of that.
+# Pictures that scikit-image carries: left and top of the part that is shown, and of a detail within it.
 PICTURES = {"chelsea": ((40, 20), (96, 86)), "coffee": ((130, 60), (150, 90)), "rocket": ((180, 110), (110, 130))}
 SIDE, DETAIL, ZOOM = 256, 48, 10
 

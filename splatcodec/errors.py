@@ -1,5 +1,8 @@
 """The errors that splatcodec raises on bad input."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class GsiError(ValueError):
     """A .gsi file or the Gaussians for one are not valid; the message names the file, the field and the byte."""
@@ -25,6 +28,21 @@ class MissingExtraError(ImportError):
         from splatkernels.devices import missing
 
         super().__init__(missing(package, extra), name=package)
+
+
+@contextmanager
+def requires(package: str, extra: str) -> Iterator[None]:
+    """Say which command installs a package, if it is the one that an import in the block misses.
+
+    Raises:
+        MissingExtraError: it is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise MissingExtraError(package, extra) from error
 
 
 class TargetError(ValueError):

@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from typing import BinaryIO, TypeGuard
@@ -42,6 +42,19 @@ def read_source(source: Source) -> bytes:
         with open(source, "rb") as file:
             return file.read()
     return source.read()
+
+
+def extension_of(path: str | os.PathLike[str], known: Sequence[str], what: str) -> str:
+    """The extension of a path, in lower case.
+
+    Raises:
+        ValueError: it is not among those that are known, for what is to be written.
+    """
+    name = os.fspath(path)
+    extension = os.path.splitext(name)[1].lower()
+    if extension not in known:
+        raise ValueError(f"{name or repr(name)}: {what} is written as {', '.join(known[:-1])} or {known[-1]}")
+    return extension
 
 
 @contextmanager

@@ -6,13 +6,16 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, SupportsFloat
+
+from .files import extension_of, replacing
+from .fitting.loss import decibels
 
 if TYPE_CHECKING:
     from .fitting.growth import FitState
 
 FORMATS = (".csv", ".json")
-"""Extensions of the files a history can be written to."""
+"""Extensions of the files that a history can be written to."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,23 @@ class Step:
     """Before the step, a mean in units of the squared error."""
     squared_error: float
     """Mean before the step, full scale 1."""
-    psnr: float
-    """In dB before the step, of float samples."""
+
+    @property
+    def psnr(self) -> float:
+        """Peak signal-to-noise ratio before the step in dB, of float samples."""
+        return decibels(self.squared_error)
+
+
+class _Noted(NamedTuple):
+    """A step whose errors may have to be waited for."""
+
+    fit: int
+    step: int
+    progress: float
+    seconds: float
+    n_gaussians: int
+    loss: SupportsFloat
+    squared_error: SupportsFloat
 
 
 class History:
@@ -42,50 +60,57 @@ class History:
 
     history = History()
     splatcodec.encode("photo.png", callback=history)
+    history.save("photo.csv")
     """
 
     def __init__(self) -> None:
-        self._states: list[FitState] = []
-        self._fits: list[int] = []
+        self._noted: list[_Noted] = []
 
     def __call__(self, state: "FitState") -> None:
-        begins = not self._states or state.step <= self._states[-1].step
-        self._fits.append(self.n_fits + begins)
-        self._states.append(state)
-
-    @property
-    def n_fits(self) -> int:
-        """How many fits have begun."""
-        return self._fits[-1] if self._fits else 0
-
-    def __len__(self) -> int:
-        return len(self._states)
-
-    def __iter__(self) -> Iterator[Step]:
-        # Errors of a GPU are waited for here, not after every step.
-        for fit, state in zip(self._fits, self._states, strict=True):
-            yield Step(
-                fit,
+        begins = not self._noted or state.step <= self._noted[-1].step
+        self._noted.append(
+            _Noted(
+                self.n_fits + begins,
                 state.step,
                 state.progress,
                 state.seconds,
                 state.n_gaussians,
-                float(state.loss),
-                float(state.squared_error),
-                state.psnr,
+                state.loss,
+                state.squared_error,
             )
+        )
 
-    def to_bytes(self, path: str | os.PathLike[str]) -> bytes:
-        """The history as a file in the format of a path's extension: a table in CSV, or a list of objects in JSON.
+    @property
+    def n_fits(self) -> int:
+        """How many fits have begun."""
+        return self._noted[-1].fit if self._noted else 0
+
+    def __len__(self) -> int:
+        return len(self._noted)
+
+    def __iter__(self) -> Iterator[Step]:
+        # Errors of a GPU are waited for here, not after every step.
+        for noted in self._noted:
+            yield Step(*noted[:5], loss=float(noted.loss), squared_error=float(noted.squared_error))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a table: .csv with a row for each step, or .json with a list of objects.
 
         Raises:
-            ValueError: the extension is not one of `FORMATS`.
+            OSError: the file cannot be written.
+            ValueError: the extension is another.
         """
-        steps = [asdict(step) for step in self]
-        if check_path(path) == ".json":
+        extension = check_path(path)
+        with replacing(path) as file:
+            file.write(self.to_bytes(extension))
+
+    def to_bytes(self, extension: str) -> bytes:
+        """What `save` writes to a path of that extension."""
+        steps = [asdict(step) | {"psnr": step.psnr} for step in self]
+        if extension == ".json":
             return (json.dumps(steps, indent=0) + "\n").encode()
         text = io.StringIO()
-        writer = csv.DictWriter(text, [field.name for field in fields(Step)], lineterminator="\n")
+        writer = csv.DictWriter(text, [*(field.name for field in fields(Step)), "psnr"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(steps)
         return text.getvalue().encode()
@@ -97,7 +122,4 @@ def check_path(path: str | os.PathLike[str]) -> str:
     Raises:
         ValueError: it is not one of `FORMATS`.
     """
-    extension = os.path.splitext(os.fspath(path))[1].lower()
-    if extension not in FORMATS:
-        raise ValueError(f"{os.fspath(path)}: a history is written as {' or '.join(FORMATS)}")
-    return extension
+    return extension_of(path, FORMATS, "a history")

@@ -3,6 +3,7 @@
 `docs/plugins.md` shows how.
 """
 
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,9 @@ try:
     from imageio.core import Request
     from imageio.core.request import URI_BYTES, InitializationError, IOMode
     from imageio.core.v3_plugin_api import ImageProperties, PluginV3
-except ImportError as error:
+except ModuleNotFoundError as error:
+    if error.name != "imageio":
+        raise
     raise ImportError("imageio is missing: pip install imageio", name="imageio") from error
 
 from .compress import profiles
@@ -135,8 +138,8 @@ def _is_batch(index: Any) -> bool:
     """
     if index is ...:
         return True
-    if index not in (None, 0):
-        raise ValueError(f"a .gsi file holds one picture, index {index!r} is out of range")
+    if index is not None and operator.index(index) != 0:
+        raise ValueError(f"index {index!r} is out of range: a .gsi file holds one picture")
     return False
 
 

@@ -26,12 +26,12 @@ _PACKAGE = f"""<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def install() -> tuple[Path, str]:
+def install() -> tuple[Path, str | None]:
     """Declare image/x-gsi for the current user.
 
     Returns:
         The file that is written, `mime/packages/splatcodec.xml` in `$XDG_DATA_HOME`, and why the desktop does not heed
-        it yet; that is empty if it does.
+        it yet; None if it does.
 
     Raises:
         OSError: the file cannot be written.
@@ -50,7 +50,7 @@ def install() -> tuple[Path, str]:
     result = subprocess.run([tool, str(database)], capture_output=True, text=True, check=False)
     if result.returncode != 0:
         return path, f"update-mime-database {database} failed: {' '.join(result.stderr.split())}"
-    return path, ""
+    return path, None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"splatcodec: {error.filename}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
         return 1
     print(f"{path}: written")
-    if fault:
+    if fault is not None:
         print(f"splatcodec: {fault}", file=sys.stderr)
         return 1
     return 0

@@ -15,6 +15,8 @@ SMALLEST_SCALE = 0.35
 # Pixels: beyond any canvas, and finite at any magnification.
 _REGION_LIMIT = 1e12
 _ZOOM_LIMITS = (1e-6, 1e6)
+# For a look at the whole canvas that needs not be exact.
+_MOST_PIXELS = 2**22
 
 Region = tuple[float, float, float, float]
 """A rectangle of the canvas: x, y, width, height in pixels."""
@@ -70,7 +72,7 @@ class Splats:
 
     @property
     def gaussians(self) -> Gaussians:
-        """They alone."""
+        """The Gaussians without the canvas."""
         return Gaussians(self.means, self.scales, self.rotations, self.colors)
 
     @property
@@ -158,11 +160,15 @@ class Splats:
         return Splats(*self.gaussians.magnified(factor), height=height, width=width)
 
     def overlap(self) -> Overlap:
-        """How much Gaussians pile up: bright ones that cancel each other cost bits and rounding shows in them."""
+        """How much Gaussians pile up: bright ones that cancel each other cost bits, and rounding shows in them.
+
+        Canvases of more than 4 million pixels are looked at at a smaller size.
+        """
         if not len(self):
             return Overlap(0.0, 0.0)
         amplitudes = np.abs(self.colors)
-        peak = replace(self, colors=amplitudes).render().max()
+        scale = min(1.0, (_MOST_PIXELS / (self.height * self.width)) ** 0.5)
+        peak = replace(self, colors=amplitudes).render(scale=scale).max()
         return Overlap(float(peak), float((amplitudes > 1).any(axis=1).mean()))
 
     def _stretched(self, factor: float) -> "Splats":

@@ -10,7 +10,7 @@ from .splats import SMALLEST_SCALE, Splats
 
 # Standard deviations, in shorter sides of the picture.
 _NARROWEST, _WIDEST = 1 / 40, 1 / 8
-# Share of either side along which means lie, in the middle.
+# Means keep a tenth of either side away from its ends.
 _INNER = 0.8
 
 
@@ -23,8 +23,8 @@ def synthetic(n: int = 20, height: int = 128, width: int = 128, seed: int = 0) -
         seed: equal seeds give equal Gaussians.
 
     Returns:
-        Splats in RGB: means in the inner 80 % of the canvas, scales log-uniform from 1/40 to 1/8 of the shorter side,
-        any direction, colours positive.
+        Splats in RGB: means in the inner 80 % of the canvas, scales log-uniform from 1/40 to 1/8 of the shorter side
+        but no less than `SMALLEST_SCALE`, any direction, colours positive.
 
     Raises:
         ValueError: a number is negative, or the canvas has no pixels.

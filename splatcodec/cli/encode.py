@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, get_args
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, BinaryIO, get_args
 
 from splatkernels import resolve_device
 
@@ -30,9 +31,11 @@ from .options import (
     spare_file,
     spare_other_files,
 )
-from .records import records
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..encoding.encode import Outcome
     from ..fitting.growth import FitState
 
 
@@ -143,75 +146,122 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Encode, and report what came of it."""
-    if arguments.json and arguments.output == STANDARD_STREAM:
-        arguments.parser.error("--json and output to - both need standard output")
-    if arguments.tune != DEFAULT_TUNE and arguments.loss != DEFAULT_LOSS:
-        arguments.parser.error(f"--tune {arguments.tune} has a loss of its own and goes without --loss")
-    if arguments.input == arguments.weights == STANDARD_STREAM:
-        arguments.parser.error("IN and MASK cannot both be standard input")
-    refuse_same_file(arguments.parser, arguments.output, IN=arguments.input, MASK=arguments.weights)
-    beside = [path for path in (arguments.record, arguments.history) if path is not None]
-    if STANDARD_STREAM in beside:
-        arguments.parser.error("FILM and TABLE cannot be standard output")
-    if len({os.path.realpath(path) for path in (arguments.output, *beside)}) <= len(beside):
-        arguments.parser.error("OUT, FILM and TABLE must be different files")
-    if not arguments.overwrite:
-        spare_other_files(arguments.output)
-        for path in beside:
-            spare_file(path)
-    for path in beside:
-        refuse_same_file(arguments.parser, path, IN=arguments.input, MASK=arguments.weights)
+    """Encode, report what came of it, and draw the film."""
+    _check(arguments)
     start = time.perf_counter()
     device = resolve_device(arguments.device)
     # Loading takes long, and an interrupt meanwhile would end Python in its own way.
-    from ..decoder import decode
     from ..encoding.encode import encode_to
+    from ..history import History
+    from ..history import check_path as check_table
+    from ..image import to_uint8
+
+    recorder = None
+    if arguments.record is not None:
+        from ..plot.recorder import Recorder
+        from ..plot.recorder import check_path as check_film
+
+        recorder = Recorder()
+    history = History() if recorder is None else recorder.history
+    with _beside(arguments.record) as film:
+        with (
+            _beside(arguments.history) as table,
+            output(arguments.output) as file,
+            progress(arguments.quiet) as show,
+            interrupts(keep=arguments.on_interrupt == "keep") as interrupted,
+        ):
+
+            def callback(state: "FitState") -> bool:
+                show(state)
+                if recorder is not None:
+                    recorder(state)
+                elif table is not None:
+                    history(state)
+                return interrupted()
+
+            try:
+                outcome = encode_to(input_source(arguments.input), _options(arguments, device, callback))
+            except TargetError as error:
+                raise TargetError(f"{arguments.input}: {error}") from error
+            file.write(outcome.encoding.data)
+            if table is not None:
+                table.write(history.to_bytes(check_table(arguments.history)))
+        _report(arguments, outcome, device, time.perf_counter() - start, interrupted())
+        if film is not None and recorder is not None:
+            try:
+                film.write(recorder.to_bytes(check_film(arguments.record), to_uint8(outcome.picture)))
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"{arguments.record} is not written, {arguments.output} is") from None
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """End with a message if options contradict each other, or if what is to be written would replace something."""
+    parser = arguments.parser
+    if arguments.json and arguments.output == STANDARD_STREAM:
+        parser.error("--json and output to - both need standard output")
+    if arguments.tune != DEFAULT_TUNE and arguments.loss != DEFAULT_LOSS:
+        parser.error(f"--tune {arguments.tune} has a loss of its own and goes without --loss")
+    if arguments.input == arguments.weights == STANDARD_STREAM:
+        parser.error("IN and MASK cannot both be standard input")
+    if arguments.gaussians is not None and arguments.gaussians > MAX_GAUSSIANS:
+        parser.error(f"argument -n: {MAX_GAUSSIANS} Gaussians is the most that a file holds")
+    named = {"OUT": arguments.output, "FILM": arguments.record, "TABLE": arguments.history}
+    outputs = {name: path for name, path in named.items() if path is not None}
+    if STANDARD_STREAM in (arguments.record, arguments.history):
+        parser.error("FILM and TABLE cannot be standard output")
+    if len({os.path.realpath(path) for path in outputs.values()}) < len(outputs):
+        parser.error("OUT, FILM and TABLE must be different files")
+    for name, path in outputs.items():
+        refuse_same_file(parser, path, called=name, IN=arguments.input, MASK=arguments.weights)
+    if arguments.record is not None:
+        from ..plot import recorder
+
+        recorder.check_path(arguments.record)
+    if arguments.history is not None:
+        from .. import history
+
+        history.check_path(arguments.history)
+    if not arguments.overwrite:
+        spare_other_files(arguments.output)
+        for path in (arguments.record, arguments.history):
+            if path is not None:
+                spare_file(path)
+
+
+def _beside(path: str | None) -> AbstractContextManager[BinaryIO | None]:
+    """What is written beside OUT, if it is asked for."""
+    return nullcontext() if path is None else output(path)
+
+
+def _options(arguments: argparse.Namespace, device: str, callback: "Callable[[FitState], bool | None]") -> Options:
+    return Options(
+        **{kind: getattr(arguments, kind) for kind in get_args(Kind)},
+        n_gaussians=arguments.gaussians,
+        effort=arguments.effort,
+        tune=arguments.tune,
+        loss=arguments.loss,
+        weights=None if arguments.weights is None else input_source(arguments.weights),
+        max_seconds=arguments.max_seconds,
+        profile=arguments.profile,
+        seed=arguments.seed,
+        device=device,
+        callback=callback,
+    )
+
+
+def _report(arguments: argparse.Namespace, outcome: "Outcome", device: str, seconds: float, interrupted: bool) -> None:
+    """Print what has been written, and what is remarkable about it."""
+    from ..decoder import decode
     from ..image import to_uint8
     from ..metrics import psnr
 
-    if arguments.gaussians is not None and arguments.gaussians > MAX_GAUSSIANS:
-        arguments.parser.error(f"argument -n: {MAX_GAUSSIANS} Gaussians is the most that a file holds")
-    with (
-        records(arguments.record, arguments.history) as watch,
-        output(arguments.output) as file,
-        progress(arguments.quiet) as show,
-        interrupts(keep=arguments.on_interrupt == "keep") as interrupted,
-    ):
-
-        def callback(state: "FitState") -> bool:
-            show(state)
-            watch(state)
-            return interrupted()
-
-        options = Options(
-            **{kind: getattr(arguments, kind) for kind in get_args(Kind)},
-            n_gaussians=arguments.gaussians,
-            effort=arguments.effort,
-            tune=arguments.tune,
-            loss=arguments.loss,
-            weights=None if arguments.weights is None else input_source(arguments.weights),
-            max_seconds=arguments.max_seconds,
-            profile=arguments.profile,
-            seed=arguments.seed,
-            device=device,
-            callback=callback,
-        )
-        try:
-            outcome = encode_to(input_source(arguments.input), options)
-        except TargetError as error:
-            raise TargetError(f"{arguments.input}: {error}") from error
-        watch.outcome = outcome
-        file.write(outcome.encoding.data)
-    encoding, picture = outcome.encoding, outcome.picture
-    data = encoding.data
-    seconds = time.perf_counter() - start
-    if interrupted() and not arguments.quiet:
+    if interrupted and not arguments.quiet:
         print("splatcodec: interrupted, kept what had been fitted", file=sys.stderr)
-    source_bytes = os.path.getsize(arguments.input) if os.path.isfile(arguments.input) else None
     if arguments.quiet and not arguments.json:
         return
-    _, height, width = picture.shape
+    encoding, (_, height, width) = outcome.encoding, outcome.picture.shape
+    size = len(encoding.data)
+    source_bytes = os.path.getsize(arguments.input) if os.path.isfile(arguments.input) else None
     result = {
         "input": arguments.input,
         "output": arguments.output,
@@ -219,14 +269,14 @@ def run(arguments: argparse.Namespace) -> None:
         "height": height,
         "n_gaussians": encoding.n_gaussians,
         "pruned": encoding.fitted - encoding.n_gaussians,
-        "bytes": len(data),
+        "bytes": size,
         "source_bytes": source_bytes,
-        "bpp": 8 * len(data) / (width * height),
-        "psnr": psnr(to_uint8(picture), decode(data)),
+        "bpp": 8 * size / (width * height),
+        "psnr": psnr(to_uint8(outcome.picture), decode(encoding.data)),
         "seconds": round(seconds, 3),
         "profile": arguments.profile,
         "device": device,
-        "interrupted": interrupted(),
+        "interrupted": interrupted,
     }
     if arguments.json:
         print_json(result)
@@ -236,12 +286,14 @@ def run(arguments: argparse.Namespace) -> None:
             "PSNR {psnr:.2f} dB, {seconds:.1f} s".format(**result),
             file=sys.stderr,
         )
-    if arguments.target_psnr is not None and result["psnr"] < arguments.target_psnr and not arguments.quiet:
+    if arguments.quiet:
+        return
+    if arguments.target_psnr is not None and result["psnr"] < arguments.target_psnr:
         print(
             f"splatcodec: {arguments.output}: a PSNR of {arguments.target_psnr:g} dB was not reached in this time",
             file=sys.stderr,
         )
-    if source_bytes is not None and len(data) > source_bytes and not arguments.quiet:
+    if source_bytes is not None and size > source_bytes:
         print(
             f"splatcodec: {arguments.output} is larger than {arguments.input}, {source_bytes} bytes: "
             "this picture does not suit Gaussians, or not at this quality",

@@ -37,8 +37,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         "--quality",
         type=quality,
         metavar="Q",
-        default=100,
-        help="how finely the profile adaptive stores them at least: 0 to 100 (default: %(default)s)",
+        help="how finely the profile adaptive stores them at least: 0 to 100 (default: 100)",
     )
     parser.add_argument(
         "--overwrite",
@@ -64,11 +63,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
     reader(arguments.input)
+    if arguments.quality is not None and not profiles.named(arguments.profile).follows_d:
+        arguments.parser.error(f"--profile {arguments.profile} has no quality to choose")
     if not arguments.overwrite:
         spare_other_files(arguments.output)
     with output(arguments.output) as file:
         splats = load(arguments.input, arguments.size)
         try:
-            file.write(to_bytes(splats, arguments.profile, arguments.quality))
+            file.write(to_bytes(splats, arguments.profile, 100 if arguments.quality is None else arguments.quality))
         except GsiError as error:
             raise GsiError(f"{arguments.input}: {error}") from error

@@ -56,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(describe(error))
     except MemoryError:
         return _fail("out of memory")
-    except KeyboardInterrupt:
-        print("splatcodec: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(": ".join(["splatcodec: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
         return 130
     return 0
 

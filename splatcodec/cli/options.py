@@ -109,11 +109,13 @@ def input_source(path: str) -> str | BinaryIO:
     return sys.stdin.buffer
 
 
-def refuse_same_file(parser: argparse.ArgumentParser, output: str, **inputs: str | None) -> None:
-    """End with a message if OUT is one of the inputs, which are given by what the usage calls them."""
+def refuse_same_file(
+    parser: argparse.ArgumentParser, output: str, *, called: str = "OUT", **inputs: str | None
+) -> None:
+    """End with a message if an output is one of the inputs; all are given by what the usage calls them."""
     for name, path in inputs.items():
         if path and all(map(os.path.isfile, (path, output))) and os.path.samefile(path, output):
-            parser.error(f"{name} and OUT are the same file")
+            parser.error(f"{name} and {called} are the same file")
 
 
 def spare_file(path: str) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from ..files import STANDARD_STREAM, output, read_source, source_name
+from ..files import STANDARD_STREAM, extension_of, output, read_source, source_name
 from .options import Parser, input_source, positive_float, refuse_same_file, spare_file
 
 _FORMATS = (".png", ".svg", ".pdf")
@@ -39,23 +39,29 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw, and save."""
-    extension = ".png" if arguments.output == STANDARD_STREAM else os.path.splitext(arguments.output)[1].lower()
-    if extension not in _FORMATS:
-        raise ValueError(f"{arguments.output}: a sheet is written as {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}")
+    is_stream = arguments.output == STANDARD_STREAM
+    extension = ".png" if is_stream else extension_of(arguments.output, _FORMATS, "a sheet")
     if arguments.file == arguments.reference == STANDARD_STREAM:
         arguments.parser.error("FILE and IMG cannot both be standard input")
     refuse_same_file(arguments.parser, arguments.output, FILE=arguments.file, IMG=arguments.reference)
     if not arguments.overwrite:
         spare_file(arguments.output)
-    from ..decoder import from_bytes
-    from ..plot import Figure, sheet
+    from ..decoder import MAX_PIXELS, from_bytes
+    from ..plot import sheet
+
+    # After the line that says what to do where it is missing.
+    from matplotlib.figure import Figure  # isort: skip
 
     source = input_source(arguments.file)
     name = source_name(source)
     with output(arguments.output) as file:
+        splats = from_bytes(read_source(source), name)
+        if splats.height * splats.width > MAX_PIXELS:
+            size = f"{splats.width}x{splats.height}"
+            raise ValueError(f"{name}: a canvas of {size} pixels is over the limit of {MAX_PIXELS}")
         figure = Figure(layout="constrained")
         sheet(
-            from_bytes(read_source(source), name),
+            splats,
             None if arguments.reference is None else input_source(arguments.reference),
             figure,
             title=os.path.basename(name),

@@ -29,7 +29,7 @@ class Budget(Protocol):
     def observe(self, n_gaussians: int, squared_error: float, hasty: bool = False) -> None:
         """Take note of the squared error, a sum over samples, with so many.
 
-        Of a hasty fit it says little of how many are needed: there are too few steps for any to settle.
+        A hasty fit has too few steps for Gaussians to settle: its error does not show how many are needed.
         """
 
     @property
@@ -104,14 +104,14 @@ class Price:
         self.wanted = self._bounded(self._first)
 
     def observe(self, n_gaussians: int, squared_error: float, hasty: bool = False) -> None:
-        # The error bounds how many can be worth their price.
-        count = max(self._first, min(n_gaussians + squared_error / self._price, _FEW))
+        count = self._first
         if squared_error <= self._price:
-            # No other can be, and which of these are is seen when they are pruned.
+            # No other can be worth its price, and which of these are is seen when they are pruned.
             count = n_gaussians
-        elif hasty:
-            count = min(count, self._first)
-        elif n_gaussians >= _FEW:
+        elif n_gaussians < _FEW and not hasty:
+            # The error bounds how many can be.
+            count = max(self._first, min(n_gaussians + squared_error / self._price, _FEW))
+        elif not hasty:
             self._trend.update(n_gaussians, squared_error)
             # Where the derivative of the power law is the price.
             a = self._trend.exponent

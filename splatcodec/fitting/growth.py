@@ -18,7 +18,7 @@ from splatkernels.gaussians import Gaussians
 from ..splats import SMALLEST_SCALE, Splats
 from . import rate
 from .budget import Budget
-from .loss import Loss
+from .loss import Loss, decibels
 from .objective import Objective, make_objective
 from .placement import propose
 from .pruning import all_but_least, sample, survivors
@@ -69,7 +69,7 @@ class FitState:
     @property
     def psnr(self) -> float:
         """Peak signal-to-noise ratio before the step in dB, of float samples."""
-        return float(-10 * np.log10(max(float(self.squared_error), 1e-20)))
+        return decibels(float(self.squared_error))
 
 
 def grow(

@@ -3,6 +3,7 @@
 `similarity` has compiled twins of them for the CPU.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +15,11 @@ from .similarity import C1, C2, LEAST, TAPS, WINDOW, powers, scales_within
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def decibels(squared_error: float) -> float:
+    """Peak signal-to-noise ratio in dB of a mean squared error, full scale 1; 200 dB where there is hardly any."""
+    return -10 * math.log10(max(squared_error, 1e-20))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InterchangeError, MissingExtraError
+from ..errors import InterchangeError, requires
 from ..splats import Splats
 from . import foreign
 from .fields import MAX_ROWS, MOST_COLUMNS, Fields, Size
@@ -39,10 +39,8 @@ def read(data: bytes, name: str, size: Size | None) -> Splats:
         InterchangeError: it is no such file, or the size is missing.
         MissingExtraError: PyTorch is missing.
     """
-    try:
+    with requires("torch", "torch"):
         import torch
-    except ImportError as error:
-        raise MissingExtraError("torch", "torch") from error
     try:
         _check_archive(data)
         with warnings.catch_warnings(action="ignore"):

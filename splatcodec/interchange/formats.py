@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 
 from ..errors import InterchangeError
@@ -33,28 +32,13 @@ class Format:
     do not hold; None if they cannot be read. Raises InterchangeError."""
 
 
-@cache
-def _named(extension: str) -> Format:
-    found: Format = import_module(f".{_MODULES[extension]}", __package__).FORMAT
-    return found
-
-
-def extensions(*, read: bool = False, write: bool = False) -> tuple[str, ...]:
-    """Extensions of the formats that can be read or written, as asked."""
-    return tuple(
-        extension
-        for extension in _MODULES
-        if (not read or _named(extension).read) and (not write or _named(extension).write)
-    )
-
-
 def reader(name: str | os.PathLike[str]) -> Callable[[bytes, str, Size | None], Splats]:
     """What reads files of a name, or of an extension.
 
     Raises:
         InterchangeError: nothing does.
     """
-    found = _of(name, extensions(read=True)).read
+    found = _named(name).read
     if found is None:
         raise InterchangeError(f"{os.fspath(name)}: files of this kind can be written only")
     return found
@@ -66,16 +50,17 @@ def writer(name: str | os.PathLike[str]) -> Callable[[Splats], bytes]:
     Raises:
         InterchangeError: nothing does.
     """
-    found = _of(name, extensions(write=True)).write
+    found = _named(name).write
     if found is None:
         raise InterchangeError(f"{os.fspath(name)}: files of this kind can be read only")
     return found
 
 
-def _of(name: str | os.PathLike[str], expected: tuple[str, ...]) -> Format:
+def _named(name: str | os.PathLike[str]) -> Format:
     """The format of a file by its name, which also may be no more than an extension."""
     text = os.fspath(name)
-    for extension in _MODULES:
+    for extension, module in _MODULES.items():
         if text.lower().endswith(extension):
-            return _named(extension)
-    raise InterchangeError(f"{text or repr(text)}: unknown extension, expected one of {', '.join(expected)}")
+            found: Format = import_module(f".{module}", __package__).FORMAT
+            return found
+    raise InterchangeError(f"{text or repr(text)}: unknown extension, expected one of {', '.join(_MODULES)}")

@@ -1,4 +1,4 @@
-"""The JSON layout of a notebook on pictures of Gaussians: amplitudes, centres, sigmas and thetas on a plane.
+"""The JSON layout of the teaching notebook that splatcodec grew from: Gaussians on a plane with y up.
 
 The notebook adds up alphas_i exp(-0.5 (p - centers_i)^T Sigma_i^-1 (p - centers_i)) at the points of
 linspace(*x_dim, res_x) x linspace(*y_dim, res_y), where y points up, and shows the last row at the top. Sigma_i is
@@ -56,10 +56,10 @@ def write(splats: Splats) -> bytes:
         "res_y": splats.height,
         "N": len(splats),
         "dims": splats.channels,
-        "alphas": _short(splats.colors),
+        "alphas": _rounded(splats.colors),
         "centers": np.stack([x.positions(means[:, 0]), y.positions(means[:, 1])], axis=1).tolist(),
         "sigmas": (splats.scales.astype(np.float64) * step).tolist(),
-        "thetas": _short(-splats.rotations),
+        "thetas": _rounded(-splats.rotations),
     }
     return (json.dumps(values, allow_nan=False) + "\n").encode()
 
@@ -124,7 +124,7 @@ def _sheared(
     return principal_axes(xx * along_x**2, xy * along_x * along_y, yy * along_y**2, determinants)
 
 
-def _short(values: NDArray[np.float32]) -> list[object]:
+def _rounded(values: NDArray[np.float32]) -> list[object]:
     """Numbers as lists that print with no more digits than single precision needs."""
     return values.astype(np.str_).astype(np.float64).tolist()
 

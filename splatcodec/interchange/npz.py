@@ -10,6 +10,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from splatkernels.gaussians import Gaussians
+
 from ..container import MAX_SIDE
 from ..errors import InterchangeError
 from ..splats import Splats
@@ -18,6 +20,7 @@ from .fields import MAX_ROWS, MOST_COLUMNS, Fields, Size, canvas
 from .formats import Format
 
 _SUFFIX = ".npy"
+_KEYS = (*Gaussians._fields, "height", "width", *foreign.KEYS)
 _BROKEN = (
     EOFError,
     KeyError,
@@ -57,14 +60,11 @@ def read(data: bytes, name: str, size: Size | None) -> Splats:
 
 
 def _arrays(data: bytes, name: str) -> dict[str, NDArray[np.generic]]:
-    """The arrays of an archive by name, none of which is pickled or larger than the Gaussians of a file can be."""
+    """The arrays of an archive that are looked for: numbers, no more of them than the Gaussians of a file can have."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            return {
-                info.filename.removesuffix(_SUFFIX): _array(archive, info, name)
-                for info in archive.infolist()
-                if info.filename.endswith(_SUFFIX)
-            }
+            members = {info.filename.removesuffix(_SUFFIX): info for info in archive.infolist()}
+            return {key: _array(archive, members[key], name) for key in _KEYS if key in members}
     except InterchangeError:
         raise
     except _BROKEN as error:
@@ -78,7 +78,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArra
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = header(file)
         values = prod(shape)
-        if dtype.hasobject or values > MAX_ROWS * MOST_COLUMNS:
+        if dtype.kind not in "fiub" or values > MAX_ROWS * MOST_COLUMNS:
             raise InterchangeError(f'{name}: key "{key}": {list(shape)} values of the type {dtype} are not read')
         # Read as it is written: NumPy would first set aside as much memory as the header asks for.
         if info.file_size - file.tell() != values * dtype.itemsize:

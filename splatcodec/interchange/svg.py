@@ -11,7 +11,7 @@ What is lost: browsers round to 8 bits for each Gaussian, gradients are made of 
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import ceil, exp, sqrt
+from math import ceil, exp
 
 import numpy as np
 
@@ -23,8 +23,6 @@ _REACH = 3.6
 _STOPS = 24
 _MOST_CIRCLES = 8
 """Circles at most for one channel of a Gaussian, which stand for as many times full scale."""
-_PIXELS = 2**20
-"""On about so many pixels the brightest sum is looked for."""
 
 _CHANNELS = {1: {"w": "#fff"}, 3: {"r": "#f00", "g": "#0f0", "b": "#00f"}}
 _STYLE = "use{mix-blend-mode:screen;mix-blend-mode:plus-lighter}.invert{fill:#fff;mix-blend-mode:difference}"
@@ -90,9 +88,7 @@ def _stops(color: str) -> str:
 
 def _brightest(splats: Splats) -> float:
     """The largest sum of positive amplitudes in the picture, or 1 if it is smaller."""
-    positive = replace(splats, colors=np.maximum(splats.colors, 0))
-    scale = min(1.0, sqrt(_PIXELS / (splats.height * splats.width)))
-    return max(1.0, float(positive.render(scale=scale).max()))
+    return max(1.0, replace(splats, colors=np.maximum(splats.colors, 0)).overlap().peak)
 
 
 FORMAT = Format(write)

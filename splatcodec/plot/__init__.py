@@ -3,16 +3,14 @@
 splatcodec.plot.sheet(splats, "photo.png")
 """
 
-from ..errors import MissingExtraError
+from ..errors import requires
 
-try:
-    from matplotlib.figure import Figure
-except ModuleNotFoundError as error:
-    raise MissingExtraError("matplotlib", "plot") from error
+with requires("matplotlib", "plot"):
+    import matplotlib  # noqa: F401
 
 from .curves import learning_curve
 from .outlines import outlines, picture
 from .recorder import Recorder
 from .sheet import sheet
 
-__all__ = ["Figure", "Recorder", "learning_curve", "outlines", "picture", "sheet"]
+__all__ = ["Recorder", "learning_curve", "outlines", "picture", "sheet"]

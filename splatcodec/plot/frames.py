@@ -21,7 +21,7 @@ _TEXT = 18
 _SPACING, _MOST = 1.0, 2048
 _INK = "#e8e8ee"
 _PSNR, _LOSS = "#6cb6ff", "#ffa657"
-# Curves begin with what they cannot miss: the first steps would flatten the rest.
+# The first steps, so large a share of them, do not scale the curves: they would flatten the rest.
 _STEEP = 0.02
 
 
@@ -45,9 +45,9 @@ class Painter:
     def __init__(self, target: NDArray[np.uint8], steps: Sequence[Step], last: Splats) -> None:
         height, width = target.shape[:2]
         zoom = _SIDE / max(height, width)
-        self._size = max(2, round(zoom * height)), max(2, round(zoom * width))
+        self._rows, self._columns = max(2, round(zoom * height)), max(2, round(zoom * width))
         sampling = Image.Resampling.NEAREST if zoom > 1 else Image.Resampling.LANCZOS
-        self._target = Image.fromarray(as_color(target)).resize(self._size[::-1], sampling)
+        self._target = Image.fromarray(as_color(target)).resize((self._columns, self._rows), sampling)
         self._steps = steps
         self._limits = limits(measure(last, "energy"))
         colors = matplotlib.colormaps[COLORMAP](np.linspace(0, 1, 256))[:, :3]
@@ -56,27 +56,25 @@ class Painter:
         losses = [float(np.log(max(step.loss, 1e-20))) for step in steps]
         self._curves = [_Curve([step.psnr for step in steps]), _Curve(losses)]
         # Coders of video want even sides.
-        wide = 3 * self._size[1] + 4 * _GAP
-        tall = self._size[0] + _CURVES + 2 * _TEXT + 4 * _GAP
-        self.size = wide + wide % 2, tall + tall % 2
-        """Width and height of the frames."""
+        width, height = 3 * self._columns + 4 * _GAP, self._rows + _CURVES + 2 * _TEXT + 4 * _GAP
+        self.width, self.height = width + width % 2, height + height % 2
+        """Of the frames, in pixels."""
 
     def draw(self, moment: Moment) -> Image.Image:
         """The frame of a moment."""
-        frame = Image.new("RGB", self.size, GROUND)
+        frame = Image.new("RGB", (self.width, self.height), GROUND)
         draw = ImageDraw.Draw(frame)
-        height, width = self._size
-        pixels = as_color(to_uint8(moment.splats.render(height, width)))
+        pixels = as_color(to_uint8(moment.splats.render(self._rows, self._columns)))
         panels = (self._target, Image.fromarray(pixels), Image.fromarray(self._outlines(moment.splats)))
         for column, (name, panel) in enumerate(zip(("target", "picture", "Gaussians"), panels, strict=True)):
-            x = _GAP + column * (width + _GAP)
+            x = _GAP + column * (self._columns + _GAP)
             draw.text((x, _GAP // 2), name, _INK, self._font)
             frame.paste(panel, (x, _GAP + _TEXT))
         step = self._steps[moment.number]
-        y = 2 * _GAP + _TEXT + height
+        y = 2 * _GAP + _TEXT + self._rows
         text = f"step {step.step}   {len(moment.splats)} Gaussians   {step.psnr:.2f} dB   loss {step.loss:.3g}"
         draw.text((_GAP, y - _GAP // 2), text, _INK, self._font)
-        box = _GAP, y + _TEXT, self.size[0] - _GAP, y + _TEXT + _CURVES
+        box = _GAP, y + _TEXT, self.width - _GAP, y + _TEXT + _CURVES
         draw.rectangle(box, outline="#3a3a48")
         for curve, color in zip(self._curves, (_PSNR, _LOSS), strict=True):
             draw.line(curve.points(moment.number, box), color, 2)
@@ -86,7 +84,7 @@ class Painter:
 
     def _outlines(self, splats: Splats) -> NDArray[np.uint8]:
         """Ellipses of one standard deviation [H, W, 3], the strongest on top."""
-        height, width = self._size
+        height, width = self._rows, self._columns
         values = measure(splats, "energy")
         order = np.argsort(values)
         low, high = np.log(self._limits)
@@ -99,12 +97,12 @@ class Painter:
         angles = ((2 * np.pi / counts)[owners] * (np.arange(len(owners)) - first)).astype(np.float32)
         along, across = scales[owners, 0] * np.cos(angles), scales[owners, 1] * np.sin(angles)
         cos, sin = np.cos(rotations)[owners], np.sin(rotations)[owners]
-        x = ((means[owners, 0] + cos * along - sin * across) * zoom[0]).astype(np.int64)
-        y = ((means[owners, 1] + sin * along + cos * across) * zoom[1]).astype(np.int64)
+        x = np.floor((means[owners, 0] + cos * along - sin * across) * zoom[0])
+        y = np.floor((means[owners, 1] + sin * along + cos * across) * zoom[1])
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         colors: NDArray[np.uint8] = self._colors[(255 * shades.clip(0, 1)).astype(np.int64)]
         panel = np.array(Image.new("RGB", (width, height), GROUND))
-        panel[y[inside], x[inside]] = colors[owners[inside]]
+        panel[y[inside].astype(np.int64), x[inside].astype(np.int64)] = colors[owners[inside]]
         return panel
 
 

@@ -10,7 +10,7 @@ from ..files import source_name
 from ..image import as_color, load_pixels, to_uint8
 from ..metrics import psnr
 from ..splats import Splats
-from .outlines import outlines, picture
+from .outlines import Measure, outlines, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,16 +32,17 @@ def sheet(
     figure: "Figure | None" = None,
     *,
     title: str | None = None,
-    **options: object,
+    sigmas: float = 1.0,
+    by: Measure = "energy",
 ) -> "dict[str, Axes]":
     """Draw the picture, its outlines, the error, and how scales, amplitudes and directions are spread.
 
     Args:
         splats: what to show.
         reference: the original, anything `splatcodec.image.load_image` reads; without it there is no map of the error.
-        figure: where to draw; a new one if None, which is the axes' `figure`.
+        figure: where to draw, at a size that suits the picture; a new one if None, which is the axes' `figure`.
         title: of the sheet; some facts follow it.
-        options: of `outlines`.
+        sigmas, by: as of `outlines`.
 
     Returns:
         The axes by name: picture, outlines, error (with a reference), scales, amplitudes and directions.
@@ -70,8 +71,8 @@ def sheet(
     layout = [np.repeat(top, 6 // len(top)), np.repeat(bottom, 2)]
     axes: dict[str, Axes] = figure.subplot_mosaic(np.array(layout).tolist(), height_ratios=(shown, _ROW))
     picture(pixels, axes["picture"]).set_title("picture")
-    outlines(splats, axes["outlines"], **options).set_title("Gaussians")  # type: ignore[arg-type]
-    figure.colorbar(axes["outlines"].collections[-1], ax=axes["outlines"], label=str(options.get("by", "energy")))
+    outlines(splats, axes["outlines"], sigmas=sigmas, by=by).set_title("Gaussians")
+    figure.colorbar(axes["outlines"].collections[-1], ax=axes["outlines"], label=by)
     facts = f"{splats.width}x{splats.height}, {len(splats)} Gaussians"
     if original is not None:
         if original.ndim != pixels.ndim:

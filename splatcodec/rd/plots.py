@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import MissingExtraError
+from ..errors import requires
 from .curves import METRICS, Curve
 
-try:
+with requires("matplotlib", "bench"):
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
-except ModuleNotFoundError as error:
-    raise MissingExtraError("matplotlib", "bench") from error
 
 _MARKERS = "osD^vPX*<>"
 

@@ -13,17 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtraError
+from ..errors import requires
 from ..image import load_pixels
 from ..metrics import evaluate
 from .codecs import Codec, Pixels
 from .curves import METRICS
 
-try:
+with requires("loky", "bench"):
     from loky import ProcessPoolExecutor
     from loky.process_executor import BrokenProcessPool
-except ModuleNotFoundError as error:
-    raise MissingExtraError("loky", "bench") from error
 
 # A call that takes longer is not repeated to keep out of its time what only the first one does.
 _LONG = 1.0

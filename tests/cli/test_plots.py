@@ -2,12 +2,14 @@
 
 import csv
 import json
+from unittest.mock import patch
 
 import imageio.v3 as iio
 import pytest
 from PIL import Image
 
 import splatcodec
+from splatcodec.plot.frames import Painter
 
 from .command import assert_fails, run
 
@@ -97,3 +99,29 @@ def test_info_says_how_bright_gaussians_are(files):
     assert found["above"] == pytest.approx(1 / 3)
     text = run("info", "bright.gsi", "--attributes", cwd=files).stdout.decode()
     assert "full scales at one pixel, 33.3% of the Gaussians above one" in text
+
+
+def test_a_film_that_fails_costs_nothing_else(files):
+    """The code and the history are written before it is drawn."""
+    with patch.object(Painter, "draw", side_effect=OSError("no more ink")):
+        options = ("--record", "fit.gif", "--history", "fit.csv")
+        assert_fails(run("encode", "picture.png", "out.gsi", *ENCODE, *options, cwd=files), "no more ink")
+    assert (files / "out.gsi").exists()
+    assert (files / "fit.csv").exists()
+    assert not (files / "fit.gif").exists()
+
+
+def test_an_interrupt_while_the_film_is_drawn_spares_the_code(files):
+    with patch.object(Painter, "draw", side_effect=KeyboardInterrupt):
+        result = run("encode", "picture.png", "out.gsi", *ENCODE, "--record", "fit.gif", cwd=files)
+    assert result.returncode == 130
+    assert result.stderr == b"splatcodec: interrupted: fit.gif is not written, out.gsi is\n"
+    assert (files / "out.gsi").exists()
+    assert not (files / "fit.gif").exists()
+
+
+def test_a_canvas_beyond_all_bounds_is_not_drawn(files):
+    splats = splatcodec.Splats([[5, 5]], [[2, 2]], [0], [[1.0]], 65535, 65535)
+    splatcodec.write(splats, files / "huge.gsi")
+    assert_fails(run("plot", "huge.gsi", "-o", "out.png", cwd=files), "huge.gsi", "65535x65535", "over the limit")
+    assert run("info", "huge.gsi", "--attributes", cwd=files).returncode == 0

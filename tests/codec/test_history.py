@@ -1,7 +1,9 @@
 """A history holds every step of every fit, and its files say the same."""
 
 import csv
+import gc
 import json
+import weakref
 
 import pytest
 
@@ -34,8 +36,8 @@ def test_fits_are_counted(picture):
 
 
 def test_files_hold_the_same_numbers(history):
-    rows = list(csv.DictReader(history.to_bytes("a.csv").decode().splitlines()))
-    objects = json.loads(history.to_bytes("A.JSON"))
+    rows = list(csv.DictReader(history.to_bytes(".csv").decode().splitlines()))
+    objects = json.loads(history.to_bytes(".json"))
     assert len(rows) == len(objects) == len(history)
     for row, values, step in zip(rows, objects, history, strict=True):
         assert {name: float(value) for name, value in row.items()} == values
@@ -44,9 +46,24 @@ def test_files_hold_the_same_numbers(history):
 
 def test_an_empty_history_is_an_empty_table():
     assert splatcodec.History().n_fits == 0
-    assert json.loads(splatcodec.History().to_bytes("a.json")) == []
+    assert json.loads(splatcodec.History().to_bytes(".json")) == []
 
 
-def test_other_extensions_are_refused(history):
+def test_it_is_saved_in_the_format_of_the_extension(history, tmp_path):
+    history.save(tmp_path / "fit.JSON")
+    assert (tmp_path / "fit.JSON").read_bytes() == history.to_bytes(".json")
     with pytest.raises(ValueError, match=r"a\.txt: a history is written as \.csv or \.json"):
-        history.to_bytes("a.txt")
+        history.save("a.txt")
+
+
+def test_it_keeps_no_optimizer_alive(picture):
+    alive = []
+    history = splatcodec.History()
+
+    def callback(state):
+        history(state)
+        alive.append(weakref.ref(state.take.__closure__[0].cell_contents))
+
+    splatcodec.fit(picture, n_gaussians=5, effort=1, callback=callback)
+    gc.collect()
+    assert alive[-1]() is None

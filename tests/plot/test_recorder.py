@@ -1,5 +1,6 @@
 """Films play, show the fit from its beginning to its end, and take little time."""
 
+import shutil
 from io import BytesIO
 
 import imageio.v3 as iio
@@ -46,11 +47,10 @@ def test_the_last_frame_shows_the_outcome(photo, monkeypatch):
     monkeypatch.setattr(module, "_MOMENTS", 12)
     recorder = plot.Recorder()
     outcome = splatcodec.fit(photo, n_gaussians=50, effort=1, callback=recorder)
-    frames = iio.imread(recorder.to_bytes("fit.png", photo, every=True), extension=".png")
+    frames = iio.imread(recorder.to_bytes(".png", photo, every=True), extension=".png")
     assert len(frames) == 13
-    splats = recorder._moments[-1].splats
-    assert len(splats) == len(outcome)
-    assert panels(frames[-1])[1] == pytest.approx(255 * splats.render(288, 384).clip(0, 1).transpose(1, 2, 0), abs=1)
+    expected = 255 * outcome.render(288, 384).clip(0, 1).transpose(1, 2, 0)
+    assert panels(frames[-1])[1] == pytest.approx(expected, abs=1)
 
 
 def test_frames_are_even_in_progress(recorded):
@@ -78,6 +78,41 @@ def test_memory_is_bounded(photo, monkeypatch):
     assert np.diff(progress).max() < 0.2
 
 
+def test_a_fit_that_is_ended_is_filmed_to_its_end(photo):
+    recorder = plot.Recorder()
+
+    def callback(state):
+        recorder(state)
+        return state.step == 101
+
+    outcome = splatcodec.fit(photo, n_gaussians=50, effort=9, callback=callback)
+    frames = iio.imread(recorder.to_bytes(".png", photo), extension=".png")
+    expected = 255 * outcome.render(288, 384).clip(0, 1).transpose(1, 2, 0)
+    assert panels(frames[-1])[1] == pytest.approx(expected, abs=1)
+
+
+def test_what_lies_beyond_the_canvas_is_not_drawn(photo):
+    """Not in the first row or column either, where numbers from -1 to 0 would end if they were cut off."""
+    splats = splatcodec.Splats([[-0.3, 20], [20, -0.3]], [[0.1, 0.1]] * 2, [0, 0], [[1.0]] * 2, 40, 40)
+    step = splatcodec.history.Step(1, 1, 1.0, 1.0, 2, 0.1, 0.1)
+    painter = module.Painter(np.zeros((40, 40), np.uint8), [step], splats)
+    outlines = np.asarray(painter.draw(module.Moment(0, splats)))[30 : 30 + 384, 12 + 2 * 396 : 12 + 2 * 396 + 384]
+    assert (outlines == outlines[200, 200]).all()
+
+
+def test_a_coder_that_fails_is_said(recorded, photo, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_coder", lambda: shutil.which("false"))
+    with pytest.raises(OSError, match="ffmpeg cannot code the film"):
+        recorded.save(tmp_path / "fit.mp4", photo)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_drawing_that_fails_leaves_no_coder_behind(recorded, photo, monkeypatch):
+    monkeypatch.setattr(module.Painter, "draw", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        recorded.to_bytes(".mp4", photo, every=True)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (200, 3, 3), (41, 37, 3)])
 def test_any_picture_can_be_filmed(shape, tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -86,14 +121,15 @@ def test_any_picture_can_be_filmed(shape, tmp_path):
     recorder.save(tmp_path / "fit.mp4", picture)
     frames = iio.imread(tmp_path / "fit.mp4")
     assert frames.shape[1] % 2 == frames.shape[2] % 2 == 0
-    with Image.open(BytesIO(recorder.to_bytes("fit.gif", picture))) as film:
+    with Image.open(BytesIO(recorder.to_bytes(".gif", picture))) as film:
         assert film.n_frames >= 2
 
 
 def test_there_are_as_many_frames_as_time_allows(recorded, photo, monkeypatch):
     steps = list(recorded.history)
-    painter = module.Painter(photo, steps, recorded._moments[-1].splats)
-    few, many = (recorded._affordable(painter, ".gif", seconds) for seconds in (0.001, 1e6))
+    moments = recorded._moments
+    painter = module.Painter(photo, steps, moments[-1].splats)
+    few, many = (module._affordable(painter, moments, ".gif", seconds) for seconds in (0.001, 1e6))
     assert len(few) == 8
     assert many == recorded._moments
     assert few[0] is many[0]
