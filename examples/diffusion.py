@@ -276,7 +276,7 @@ def draw(outcome: Outcome, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "docs" / "diffusion.jpg")
-    parser.add_argument("--steps", type=int, default=2000, help="steps of training")
+    parser.add_argument("--steps", type=int, default=1500, help="steps of training")
     parser.add_argument("--digits", type=int, help="how many of the 1797 digits to use")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
