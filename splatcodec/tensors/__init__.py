@@ -1,0 +1,25 @@
+"""Splats as tensors of one shape, which is what models of splats learn from and sample.
+
+tensor = to_tensor(splatcodec.read("photo.gsi"), n=512)  # [512, 6 + C]
+splats = from_tensor(tensor, height=512, width=768)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .rows import from_rows, to_rows
+from .statistics import Statistics
+
+if TYPE_CHECKING:
+    from .dataset import SplatDataset, from_tensor, to_tensor
+
+__all__ = ["SplatDataset", "Statistics", "from_rows", "from_tensor", "to_rows", "to_tensor"]
+
+_NEED_TORCH = {"SplatDataset", "from_tensor", "to_tensor"}
+
+
+def __getattr__(name: str) -> object:
+    """Load torch for what needs it: rows and statistics do without."""
+    if name not in _NEED_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(".dataset", __name__), name)
