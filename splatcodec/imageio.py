@@ -16,7 +16,7 @@ try:
     from imageio.core.request import URI_BYTES, InitializationError, IOMode
     from imageio.core.v3_plugin_api import ImageProperties, PluginV3
 except ModuleNotFoundError as error:
-    if error.name != "imageio":
+    if (error.name or "").partition(".")[0] != "imageio":
         raise
     raise ImportError("imageio is missing: pip install imageio", name="imageio") from error
 

@@ -78,8 +78,10 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArra
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = header(file)
         values = prod(shape)
-        if dtype.kind not in "fiub" or values > MAX_ROWS * MOST_COLUMNS:
-            raise InterchangeError(f'{name}: key "{key}": {list(shape)} values of the type {dtype} are not read')
+        if dtype.kind not in "fiub":
+            raise InterchangeError(f'{name}: key "{key}": expected numbers, got the type {dtype}')
+        if values > MAX_ROWS * MOST_COLUMNS:
+            raise InterchangeError(f'{name}: key "{key}": {list(shape)} values are not read')
         # Read as it is written: NumPy would first set aside as much memory as the header asks for.
         if info.file_size - file.tell() != values * dtype.itemsize:
             raise InterchangeError(f'{name}: key "{key}": does not hold the {list(shape)} values of its header')

@@ -4,17 +4,15 @@ import os
 from collections.abc import Sequence
 
 from ..decoder import read
-from ..errors import GsiError, MissingExtraError
+from ..errors import GsiError, requires
 from ..splats import Splats
 from .rows import COLORS, Rows, from_rows, to_rows
 from .statistics import Statistics
 
-try:
+with requires("torch", "torch"):
     import torch
     from torch import Tensor
     from torch.utils.data import Dataset
-except ModuleNotFoundError as error:
-    raise MissingExtraError("torch", "torch") from error
 
 
 def to_tensor(splats: Splats, n: int | None = None, statistics: Statistics | None = None) -> Tensor:

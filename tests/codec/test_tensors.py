@@ -221,4 +221,4 @@ except splatcodec.errors.MissingExtraError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "torch is missing: pip install 'splatcodec[torch]'\n"
+    assert done.stdout == f"torch is missing: {sys.executable} -m pip install 'splatcodec[torch]'\n"
