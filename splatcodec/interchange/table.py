@@ -65,7 +65,8 @@ def read(data: bytes, name: str, size: Size | None) -> Splats:
 def _number(cell: str) -> float | str:
     """A number, or what stands in its place."""
     try:
-        return float(cell)
+        # Python alone reads 1_0 as ten.
+        return cell if "_" in cell else float(cell)
     except ValueError:
         return cell
 

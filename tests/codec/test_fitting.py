@@ -286,7 +286,7 @@ def test_no_residual_needs_no_gaussians():
 
 def test_what_fits_a_tiny_picture_is_not_dropped():
     """Where a few Gaussians leave no error, the next is worth nothing, but each of these is."""
-    for seed in range(6):
+    for seed in range(3):
         pixels = np.random.default_rng(seed).integers(0, 256, (3, 3, 3), dtype=np.uint8)
         coarse, fine = (splatcodec.evaluate(pixels, splatcodec.encode(pixels, quality=q)).psnr for q in (20, 60))
         assert fine > 30
