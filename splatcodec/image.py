@@ -4,12 +4,13 @@ import os
 import re
 import struct
 import sys
+import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageColor, ImageOps
 
 from .errors import ImageError
 from .files import is_source, read_source, source_name
@@ -44,7 +45,9 @@ _DEEP_LAYOUT = re.compile(r";16[LBNS]|(?<!RGB)(?<!BGR);16")
 _WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-def load_image(image: "ImageLike", name: str | None = None) -> NDArray[np.float32]:
+def load_image(
+    image: "ImageLike", name: str | None = None, *, background: str | None = None, frame: int | None = None
+) -> NDArray[np.float32]:
     """Read a picture as float planes.
 
     Args:
@@ -53,26 +56,31 @@ def load_image(image: "ImageLike", name: str | None = None) -> NDArray[np.float3
             C is 1 for grey, 3 for RGB; an alpha channel beside these is dropped if it is opaque. A tensor whose first
             dimension is 1 or 3 is [C, H, W] instead, as is usual in torch.
         name: what to call it in errors, by default the path or the type.
+        background: a colour, as CSS names or writes it, to lay translucent pictures on.
+        frame: which one of an animation or of several pages, from 0; the first if None, of which a warning says that
+            there are others. Of a Pillow image, that where it stands.
 
     Returns:
         Planes [C, H, W] with values in [0, 1]; C is 1 for grey and 3 for RGB pictures.
 
     Raises:
-        ImageError: it is not a picture, or one of a kind that cannot be encoded yet (translucent, 16 bit, animated).
+        ImageError: it is not a picture, one of a kind that cannot be encoded yet (translucent without a background, 16
+            bit), or has no such frame.
         OSError: the file cannot be read.
     """
     name = name or source_name(image)
     if isinstance(image, Image.Image):
-        return _from_pillow(image, name)
+        return _from_pillow(image, name, background, frame)
     if isinstance(image, np.ndarray):
-        return _from_array(image)
+        return _from_array(image, "image array", background, frame)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(image, torch.Tensor):
         tensor = image.detach().cpu()
         if tensor.ndim == 3 and tensor.shape[0] in (1, 3):
             tensor = tensor.movedim(0, 2)
         # NumPy knows no bfloat16.
-        return _from_array((tensor.float() if tensor.is_floating_point() else tensor).numpy())
+        array = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+        return _from_array(array, "image array", background, frame)
     if not is_source(image):
         raise ImageError(f"expected a path, bytes, file, Pillow image, array or tensor, got {type(image).__name__}")
     content = read_source(image)
@@ -85,15 +93,45 @@ def load_image(image: "ImageLike", name: str | None = None) -> NDArray[np.float3
     except _PILLOW_ERRORS as error:
         raise ImageError(f"{name}: broken image: {error}") from None
     with opened:
-        return _from_pillow(opened, name)
+        if frame is None and _is_animated(opened):
+            warnings.warn(f"{name}: is animated or has several pages; the first one is taken", stacklevel=2)
+        return _from_pillow(opened, name, background, frame)
 
 
-def _from_pillow(image: Image.Image, name: str) -> NDArray[np.float32]:
+def _is_animated(image: Image.Image) -> bool:
+    # Phones write several views of one picture as MPO; the first one is the picture.
+    try:
+        return getattr(image, "is_animated", False) and image.format != "MPO"
+    except _PILLOW_ERRORS:
+        # What is broken is said when the pixels are read.
+        return False
+
+
+def _from_pillow(
+    image: Image.Image, name: str, background: str | None = None, frame: int | None = None
+) -> NDArray[np.float32]:
+    """The planes of one frame; afterwards the image stands where it stood before."""
+    if frame is None:
+        return _current_frame(image, name, background)
+    before = image.tell()
+    try:
+        if not 0 <= frame < getattr(image, "n_frames", 1):
+            raise ImageError(f"{name}: has no frame {frame}: the last one is {getattr(image, 'n_frames', 1) - 1}")
+        image.seek(frame)
+    except ImageError:
+        raise
+    except _PILLOW_ERRORS as error:
+        raise ImageError(f"{name}: broken image: {error}") from None
+    try:
+        return _current_frame(image, name, background)
+    finally:
+        image.seek(before)
+
+
+def _current_frame(image: Image.Image, name: str, background: str | None) -> NDArray[np.float32]:
     if image.mode in _WIDE_MODES or _is_deep(image):
         raise ImageError(f"{name}: has more than 8 bits per sample, which is not supported yet; reduce it first")
     try:
-        # Phones write several views of one picture as MPO; the first one is the picture.
-        animated = getattr(image, "is_animated", False) and image.format != "MPO"
         upright = ImageOps.exif_transpose(image)
         if image.mode in _ALPHA_MODES or "transparency" in image.info:
             pixels = np.asarray(upright.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA"))
@@ -101,9 +139,7 @@ def _from_pillow(image: Image.Image, name: str) -> NDArray[np.float32]:
             pixels = np.asarray(upright.convert("L" if image.mode in ("1", "L") else "RGB"))
     except _PILLOW_ERRORS as error:
         raise ImageError(f"{name}: broken image: {error}") from None
-    if animated:
-        raise ImageError(f"{name}: is animated or has several pages; extract one first")
-    return _from_array(pixels, name)
+    return _from_array(pixels, name, background)
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -116,31 +152,49 @@ def _is_deep(image: Image.Image) -> bool:
     return max(depths, default=8) > 8
 
 
-def _from_array(array: NDArray[np.generic], name: str = "image array") -> NDArray[np.float32]:
+def _from_array(
+    array: NDArray[np.generic], name: str, background: str | None = None, frame: int | None = None
+) -> NDArray[np.float32]:
+    """The planes of an array [H, W] or [H, W, C]."""
     array = np.asarray(array)
-    shape = list(array.shape)
+    if frame:
+        raise ImageError(f"{name}: has no frame {frame}: the last one is 0")
     if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"image array must be uint8 or float, got {array.dtype}")
+    shape = list(array.shape)
     if array.ndim == 2:
         array = array[:, :, None]
-    if array.ndim == 3 and array.shape[2] in (2, 4):
-        if (array[:, :, -1] != (255 if array.dtype == np.uint8 else 1)).any():
-            raise ImageError(f"{name}: is translucent, which is not supported yet; flatten the picture first")
-        # Opaque alpha says nothing.
-        array = array[:, :, :-1]
-    if array.ndim != 3 or array.shape[2] not in (1, 3):
+    if array.ndim != 3 or not 1 <= array.shape[2] <= 4:
         raise ImageError(f"image array must have shape [H, W] or [H, W, C] with up to 4 channels, got {shape}")
     if array.size == 0:
         raise ImageError(f"image array has no pixels: shape {shape}")
+    planes = np.moveaxis(array, 2, 0).astype(np.float32)
     if array.dtype == np.uint8:
-        planes = array.astype(np.float32) / np.float32(255)
-    else:
-        planes = array.astype(np.float32)
-        if not np.isfinite(planes).all():
-            raise ImageError("image array holds NaN or infinite samples")
-        if planes.min() < 0 or planes.max() > 1:
-            raise ImageError(f"float samples must lie in [0, 1], got [{planes.min():g}, {planes.max():g}]")
-    return np.ascontiguousarray(np.moveaxis(planes, 2, 0))
+        planes /= np.float32(255)
+    elif not np.isfinite(planes).all():
+        raise ImageError("image array holds NaN or infinite samples")
+    elif planes.min() < 0 or planes.max() > 1:
+        raise ImageError(f"float samples must lie in [0, 1], got [{planes.min():g}, {planes.max():g}]")
+    if len(planes) in (2, 4):
+        # Opaque alpha says nothing.
+        alpha, planes = planes[-1], planes[:-1]
+        if (alpha < 1).any():
+            planes = _flattened(planes, alpha, name, background)
+    return np.ascontiguousarray(planes)
+
+
+def _flattened(
+    planes: NDArray[np.float32], alpha: NDArray[np.float32], name: str, background: str | None
+) -> NDArray[np.float32]:
+    """Planes [C, H, W] under an alpha [H, W], laid on a colour; of C = 1 become 3 where the colour is no grey."""
+    if background is None:
+        raise ImageError(
+            f"{name}: is translucent, which is not supported yet; give a background to lay it on, or flatten it first"
+        )
+    color = np.array(ImageColor.getrgb(background)[:3], np.float32) / np.float32(255)
+    if len(planes) == 1 and (color == color[0]).all():
+        color = color[:1]
+    return planes * alpha + color[:, None, None] * (1 - alpha)
 
 
 def to_uint8(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -151,9 +205,9 @@ def to_uint8(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
     return pixels[:, :, 0] if len(planes) == 1 else pixels
 
 
-def load_pixels(image: "ImageLike", name: str | None = None) -> NDArray[np.uint8]:
+def load_pixels(image: "ImageLike", name: str | None = None, *, background: str | None = None) -> NDArray[np.uint8]:
     """Read a picture, as `load_image`, as 8-bit samples [H, W] or [H, W, 3]."""
-    return to_uint8(load_image(image, name))
+    return to_uint8(load_image(image, name, background=background))
 
 
 def as_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, get_args
 
+from PIL import ImageColor
+
 from .compress import profiles
 from .container import MAX_GAUSSIANS
 from .encoding.goals import DEFAULT_QUALITY, Goal, Kind
@@ -50,6 +52,8 @@ class Options:
         loss: "l2", the squared error; "l1", the absolute error; a mix with SSIM: "l1+ssim:0.2" is 0.8 times the
             absolute error plus 0.2 times (1 - SSIM); or a function of an image and its target, both [C, H, W] with
             1.0 as full scale, that returns the loss and its gradient [C, H, W]. Goes with the tune "psnr" only.
+        background: a colour such as "white" or "#204080", as CSS has them, to lay translucent pictures on.
+        frame: which one of an animation, or page of several, from 0.
         weights: how much each pixel counts: an image of the same size, such as a mask; its mean over channels.
         max_seconds: time for the whole encode, at a loss of quality if the effort would take longer: fewer steps, and
             where these would be too few, of a picture with fewer pixels. Compiling or loading the kernels does not
@@ -74,6 +78,8 @@ class Options:
     effort: int = DEFAULT_EFFORT
     tune: str = DEFAULT_TUNE
     loss: "str | LossFunction" = DEFAULT_LOSS
+    background: str | None = None
+    frame: int | None = None
     weights: "ImageLike | None" = field(default=None, compare=False)
     max_seconds: float | None = None
     seed: int = 0
@@ -86,7 +92,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Real) or isinstance(value, bool)):
                 raise ValueError(f"{name} must be a number, got {value!r}")
-        for name, lowest in (("n_gaussians", 1), ("effort", 1), ("seed", 0), ("threads", 1), ("target_size", 1)):
+        least = {"n_gaussians": 1, "effort": 1, "target_size": 1, "threads": 1, "seed": 0, "frame": 0}
+        for name, lowest in least.items():
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < lowest):
                 raise ValueError(f"{name} must be a whole number of at least {lowest}, got {value!r}")
@@ -106,6 +113,8 @@ class Options:
             Loss.parse(self.loss)
         elif not callable(self.loss):
             raise ValueError(f"loss must be a name or a function, got {self.loss!r}")
+        if self.background is not None:
+            ImageColor.getrgb(self.background)
         if self.callback is not None and not callable(self.callback):
             raise ValueError(f"callback must be a function, got {self.callback!r}")
         if self.max_seconds is not None and not 0 < self.max_seconds < math.inf:

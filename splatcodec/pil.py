@@ -174,12 +174,14 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     from .options import Options
 
     known = {field.name for field in fields(Options)}
-    options = {name: value for name, value in image.encoderinfo.items() if name in known}
+    # The current frame is what is saved.
+    options = {name: value for name, value in image.encoderinfo.items() if name in known - {"frame"}}
     # As for every format of Pillow, pixels are written as they lie in memory: EXIF does not turn them.
     frame = image.copy()
     frame.info = {name: value for name, value in image.info.items() if name == "transparency"}
     try:
-        data = encode(load_pixels(frame, f"cannot write mode {image.mode} as {FORMAT}"), **options)
+        name = f"cannot write mode {image.mode} as {FORMAT}"
+        data = encode(load_pixels(frame, name, background=options.get("background")), **options)
     except ImageError as error:
         raise OSError(str(error)) from error
     file.write(data)

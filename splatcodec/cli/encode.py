@@ -19,6 +19,7 @@ from .fits import interrupts, progress
 from .options import (
     Parser,
     add_effort,
+    color,
     decibels,
     input_source,
     loss_name,
@@ -93,6 +94,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         default=DEFAULT_LOSS,
         help="what to minimise instead of a tune: l2, l1, or a mix with SSIM at a weight of up to 1, such as "
         "l1+ssim:0.2 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--background",
+        type=color,
+        metavar="COLOR",
+        help="to lay translucent pictures on: a name such as white, or #RRGGBB (default: they are refused)",
+    )
+    parser.add_argument(
+        "--frame",
+        type=natural_number,
+        metavar="K",
+        help="which one of an animation, or of several pages, from 0 (default: the first)",
     )
     parser.add_argument(
         "--weights",
@@ -240,6 +253,8 @@ def _options(arguments: argparse.Namespace, device: str, callback: "Callable[[Fi
         effort=arguments.effort,
         tune=arguments.tune,
         loss=arguments.loss,
+        background=arguments.background,
+        frame=arguments.frame,
         weights=None if arguments.weights is None else input_source(arguments.weights),
         max_seconds=arguments.max_seconds,
         profile=arguments.profile,

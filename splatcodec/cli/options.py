@@ -89,6 +89,17 @@ def decibels(text: str) -> float:
     return value
 
 
+def color(text: str) -> str:
+    """A colour as CSS names or writes it."""
+    from PIL import ImageColor
+
+    try:
+        ImageColor.getrgb(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a colour such as white or #204080, got {text!r}") from None
+    return text
+
+
 def loss_name(text: str) -> str:
     """A loss as `splatcodec.fit` takes it."""
     from ..fitting.loss import Loss

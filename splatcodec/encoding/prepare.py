@@ -39,7 +39,7 @@ def prepare(image: "ImageLike", options: Options, roundings: int) -> tuple[NDArr
     """
     device = resolve_device(options.device)
     began = time.perf_counter()
-    planes = load_image(image)
+    planes = load_image(image, background=options.background, frame=options.frame)
     _, height, width = planes.shape
     if max(height, width) > container.MAX_SIDE:
         raise ImageError(f"a picture of {width}x{height} pixels is too large: {container.MAX_SIDE} is the longest side")
@@ -101,6 +101,7 @@ def _compile(options: Options, channels: int, device: str) -> None:
         **no_goal,
         n_gaussians=2,
         effort=1,
+        frame=None,
         weights=None if weights is None else weights / weights.max(),
         # A function may know of no other picture.
         loss=options.loss if isinstance(options.loss, str) else DEFAULT_LOSS,

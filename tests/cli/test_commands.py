@@ -56,6 +56,25 @@ def test_progress_and_result_stay_off_stdout_and_quiet_is_silent(files):
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, b"", b"")
 
 
+def test_translucent_and_animated_pictures(files):
+    """`--background` and `--frame`; without them, one is refused and of the other the first is taken, with a note."""
+    red, blue = (Image.new("RGBA", (8, 6), color) for color in ((255, 0, 0, 128), (0, 0, 255, 255)))
+    red.save(files / "translucent.png")
+    red.convert("RGB").save(files / "animated.gif", save_all=True, append_images=[blue.convert("RGB")])
+    assert_fails(run("encode", "translucent.png", "out.gsi", cwd=files), "translucent.png", "background")
+    for name, options, color, note in (
+        ("translucent.png", ("--background", "white"), (255, 127, 127), b""),
+        ("animated.gif", ("--frame", 1), (0, 0, 255), b""),
+        ("animated.gif", (), (255, 0, 0), b"splatcodec: animated.gif: is animated"),
+    ):
+        result = run("encode", name, "out.gsi", "-e", 1, "-q", 90, "--quiet", *options, cwd=files)
+        assert result.returncode == 0
+        assert result.stderr.startswith(note)
+        assert bool(result.stderr) == bool(note)
+        assert splatcodec.decode(files / "out.gsi")[3, 4] == pytest.approx(color, abs=6)
+    assert_fails(run("encode", "animated.gif", "out.gsi", "--frame", 2, cwd=files), "animated.gif", "no frame 2")
+
+
 def test_streams(files):
     encoded = run("encode", "-", "-", "-n", 20, "-e", 1, "--quiet", stdin=(files / "picture.png").read_bytes())
     assert encoded.returncode == 0

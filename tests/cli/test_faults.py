@@ -114,6 +114,8 @@ def test_outputs_follow_links_and_spare_devices(files):
         ["decode", "a", "b.png", "--region", "0,0,0,1"],
         ["decode", "a", "b.png", "--region", "nan,0,1,1"],
         ["encode", "a", "b.gsi", "-n", "99999999999"],
+        ["encode", "a", "b.gsi", "--background", "whitish"],
+        ["encode", "a", "b.gsi", "--frame", "-1"],
         ["encode", "a", "b", "--seed", "-1"],
         ["eval", "-", "-"],
         ["encode", "a", "b", "--loss", "l7"],

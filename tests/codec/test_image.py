@@ -140,10 +140,71 @@ def test_subclasses_of_arrays_are_read_as_arrays():
     assert load_image(np.matrix(np.zeros((4, 5), np.uint8))).shape == (1, 4, 5)
 
 
-def test_animations_are_refused():
-    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
-    with pytest.raises(ImageError, match="animated"):
-        load_image(as_file(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+COLORS = {"red": (1, 0, 0), "lime": (0, 1, 0), "blue": (0, 0, 1)}
+
+
+@pytest.fixture(params=["GIF", "PNG", "TIFF", "WEBP"])
+def animation(request) -> io.BytesIO:
+    first, *others = (Image.new("RGB", (4, 4), color) for color in COLORS)
+    return as_file(first, request.param, save_all=True, append_images=others, lossless=True)
+
+
+def test_of_an_animation_the_first_frame_is_taken(animation):
+    with pytest.warns(UserWarning, match="is animated or has several pages; the first one is taken"):
+        planes = load_image(animation)
+    assert planes[:, 2, 2] == pytest.approx(COLORS["red"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_any_frame_can_be_chosen(animation):
+    for frame, color in enumerate(COLORS.values()):
+        animation.seek(0)
+        assert load_image(animation, frame=frame)[:, 2, 2] == pytest.approx(color)
+    animation.seek(0)
+    with pytest.raises(ImageError, match="has no frame 3: the last one is 2"):
+        load_image(animation, frame=3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_open_animation_stays_where_it_stands(animation):
+    with Image.open(animation) as image:
+        image.seek(1)
+        assert load_image(image)[:, 2, 2] == pytest.approx(COLORS["lime"])
+        assert load_image(image, frame=2)[:, 2, 2] == pytest.approx(COLORS["blue"])
+        assert image.tell() == 1
+
+
+def test_a_still_picture_has_one_frame(picture):
+    for image in (picture, Image.fromarray(picture)):
+        np.testing.assert_array_equal(to_uint8(load_image(image, frame=0)), picture.transpose(0, 1, 2))
+        with pytest.raises(ImageError, match="has no frame 1: the last one is 0"):
+            load_image(image, frame=1)
+
+
+@pytest.mark.parametrize("background", ["white", "#204080"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_translucent_pictures_are_laid_on_a_background(mode, background):
+    rng = np.random.default_rng(0)
+    if mode == "P":
+        image = Image.fromarray(rng.integers(0, 4, (6, 5), dtype=np.uint8)).convert("P")
+        image.putpalette(rng.integers(0, 256, 12).tolist())
+        image.info["transparency"] = 1
+    else:
+        image = Image.fromarray(rng.integers(0, 256, (6, 5, len(mode)), dtype=np.uint8))
+    under = Image.new("RGBA", image.size, background)
+    expected = np.asarray(Image.alpha_composite(under, image.convert("RGBA")).convert("RGB")).transpose(2, 0, 1)
+    planes = load_image(image, background=background)
+    assert len(planes) == (1 if mode == "LA" and background == "white" else 3)
+    np.testing.assert_allclose(255 * np.broadcast_to(planes, (3, 6, 5)), expected, atol=1.01)
+
+
+def test_arrays_are_laid_on_a_background():
+    array = np.dstack([np.full((2, 3, 3), 0.5), np.array([[0, 0.5, 1]] * 2)])
+    assert load_image(array, background="black")[0, 0] == pytest.approx([0, 0.25, 0.5])
+
+
+def test_an_opaque_picture_needs_no_background(picture):
+    np.testing.assert_array_equal(load_image(picture, background="red"), load_image(picture))
 
 
 @pytest.mark.parametrize(
