@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(
         prog="splatcodec",
         description="Images as 2D Gaussians: encode a picture, decode it at any size, measure what was lost.",
-        epilog="'-' in place of a file means standard input or output. "
+        epilog="'-' in place of a file means standard input or output, where no extension has to say which format. "
         "Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage, 130 interrupted.",
     )
     parser.add_argument("-V", "--version", action=_Version)
