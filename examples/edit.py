@@ -22,6 +22,8 @@ def crop(splats: Splats, x: float, y: float, width: float, height: float) -> Spl
 
 def moved(splats: Splats, x: float, y: float, scale: float = 1.0, degrees: float = 0.0) -> Splats:
     """Brought to a new centre, magnified and turned about it, clockwise as seen."""
+    if not len(splats):
+        return splats
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     means = scale * (splats.means - splats.means.mean(axis=0)) @ turn + (x, y)
@@ -30,11 +32,15 @@ def moved(splats: Splats, x: float, y: float, scale: float = 1.0, degrees: float
 
 def recolored(splats: Splats, red: float, green: float, blue: float) -> Splats:
     """With each channel multiplied."""
-    return replace(splats, colors=splats.colors * (red, green, blue))
+    return replace(splats, colors=splats.colors * ((red, green, blue) if splats.channels == 3 else (green,)))
 
 
 def merged(one: Splats, other: Splats) -> Splats:
-    """The sum of two pictures, on the canvas of the first."""
+    """The sum of two pictures, on the canvas of the first; grey ones become coloured where the other is."""
+    channels = max(one.channels, other.channels)
+    one, other = (
+        replace(splats, colors=np.repeat(splats.colors, channels // splats.channels, axis=1)) for splats in (one, other)
+    )
     pairs = zip(one.gaussians, other.gaussians, strict=True)
     return Splats(*(np.concatenate(pair) for pair in pairs), height=one.height, width=one.width)
 
@@ -46,7 +52,7 @@ def main() -> None:
     parser.add_argument("out")
     parser.add_argument("--box", default="0,0,1e9,1e9", help="part of the subject (default: all of it)")
     parser.add_argument("--at", help="where its centre goes (default: the middle of the scene)")
-    parser.add_argument("--scale", type=float, default=0.5)
+    parser.add_argument("--scale", type=float, default=0.5, help="above 0 (default: %(default)s)")
     parser.add_argument("--turn", type=float, default=0.0)
     parser.add_argument("--tint", default="1,1,1", help="factors of red, green and blue")
     arguments = parser.parse_args()

@@ -1,6 +1,7 @@
 """The command line: subcommands, and one line for every error."""
 
 import argparse
+import errno
 import io
 import os
 import signal
@@ -53,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, ValueError, MissingExtraError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            # All files are named: what is full is what `print` has written to.
+            error.filename = "standard output"
         return _fail(describe(error))
     except MemoryError:
         return _fail("out of memory")

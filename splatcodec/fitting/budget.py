@@ -1,6 +1,7 @@
 """How many Gaussians a fit shall have: a given number, or as many as are worth their price."""
 
 import math
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -97,7 +98,7 @@ class Price:
 
     def __init__(self, target: NDArray[np.float32], d: float, most: int) -> None:
         self._price = rate.price(d)
-        self._first = _PER_COEFFICIENT * _count_coefficients(target, self._price) ** _POWER
+        self._first = _foreseen(int(np.count_nonzero(_energies(target) > self._price)))
         self._most = most
         self._trend = _Trend()
         self.d = d
@@ -135,6 +136,7 @@ class Distortion:
     """
 
     def __init__(self, target: NDArray[np.float32], squared_error: float, most: int) -> None:
+        self._target = target
         self._error = squared_error
         self._most = most
         self._trend = _Trend()
@@ -143,7 +145,8 @@ class Distortion:
     def observe(self, n_gaussians: int, squared_error: float, hasty: bool = False) -> None:
         if n_gaussians >= _FEW:
             self._trend.update(n_gaussians, squared_error)
-            self.wanted = self._bounded(n_gaussians * (squared_error / self._error) ** (1 / self._trend.exponent))
+            count = n_gaussians * (squared_error / self._error) ** (1 / self._trend.exponent)
+            self.wanted = self._bounded(min(count, self._limit) if hasty else count)
 
     @property
     def d(self) -> float:
@@ -152,15 +155,26 @@ class Distortion:
     def keep(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         return all_but_least(costs, len(costs) - self.wanted)
 
+    @cached_property
+    def _limit(self) -> float:
+        """As many as can be foreseen, twice too many at most where Gaussians suit the picture."""
+        energies = np.sort(_energies(self._target))
+        return _foreseen(len(energies) - int(np.searchsorted(np.cumsum(energies), self._error)))
+
     def _bounded(self, count: float) -> int:
         return int(min(max(count, 1), self._most))
 
 
-def _count_coefficients(target: NDArray[np.float32], energy: float) -> int:
-    """DCT coefficients of blocks that hold more than so much energy."""
+def _foreseen(coefficients: int) -> float:
+    """How many Gaussians stand for so many DCT coefficients."""
+    return float(_PER_COEFFICIENT * coefficients**_POWER)
+
+
+def _energies(target: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of the DCT coefficients of blocks, sums over channels."""
     planes = target - target.mean(axis=(1, 2), keepdims=True)
     channels, height, width = planes.shape
     planes = np.pad(planes, ((0, 0), (0, -height % _BLOCK), (0, -width % _BLOCK)))
     blocks = planes.reshape(channels, -(-height // _BLOCK), _BLOCK, -(-width // _BLOCK), _BLOCK)
-    coefficients = dctn(blocks, axes=(2, 4), norm="ortho")
-    return int(((coefficients**2).sum(axis=0) > energy).sum())
+    energies: NDArray[np.float32] = (dctn(blocks, axes=(2, 4), norm="ortho") ** 2).sum(axis=0).ravel()
+    return energies

@@ -145,11 +145,12 @@ def grow(
             penalty = rate.penalty(budget.d)
             if stage < schedule.stages:
                 relocated = schedule.relocated if stage else 0.0
-                _change(optimizer, schedule.gaussians(stage, first, wanted), relocated, weights, rng)
+                count = schedule.gaussians(stage, first, wanted)
+                _change(optimizer, count, relocated, weights, rng, budget.keep)
             elif previous == stage - 1 or not settled:
                 _prune(optimizer, weights, budget.keep)
             else:
-                _change(optimizer, wanted, 0.0, weights, rng)
+                _change(optimizer, wanted, 0.0, weights, rng, budget.keep)
         loss, mean_error = descend(optimizer, current, rates.scaled(schedule.rate(progress, steps)), penalty)
         if max_seconds and done % _STEPS_BETWEEN_LOOKS == 0:
             # A GPU may be far behind.
@@ -220,12 +221,22 @@ def _change(
     relocated: float,
     weights: NDArray[np.float32] | None,
     rng: np.random.Generator,
+    keep: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
 ) -> None:
-    """Have as many Gaussians as `wanted`: a share `relocated` of them, those that are missed least, is placed anew."""
-    dropped = max(int(relocated * len(optimizer)), len(optimizer) - wanted)
+    """Have as many Gaussians as `wanted`: a share `relocated` of them, those that are missed least, is placed anew.
+
+    If there are more, those stay that are worth it by `keep`: how many are wanted is a guess.
+    """
+    moved = int(relocated * len(optimizer))
+    dropped = max(moved, len(optimizer) - wanted)
     if dropped > 0:
-        left = len(optimizer) - dropped
-        _prune(optimizer, weights, lambda costs: all_but_least(costs, len(costs) - left))
+        most, left = len(optimizer) - moved, len(optimizer) - dropped
+
+        def kept(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
+            least = all_but_least(costs, len(costs) - left) | keep(costs)
+            return least & all_but_least(costs, len(costs) - most)
+
+        _prune(optimizer, weights, kept)
     if wanted > len(optimizer):
         _place(optimizer, wanted - len(optimizer), weights, rng)
 

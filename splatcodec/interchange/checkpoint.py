@@ -18,6 +18,8 @@ from .formats import Format
 if TYPE_CHECKING:
     import torch
 
+_ZIP, _PICKLE = b"PK", b"\x80"
+"""How files of PyTorch begin, new and old ones."""
 _BROKEN = (
     AttributeError,
     EOFError,
@@ -42,7 +44,7 @@ def read(data: bytes, name: str, size: Size | None) -> Splats:
     with requires("torch", "torch"):
         import torch
     try:
-        _check_archive(data)
+        _check_archive(data, name)
         with warnings.catch_warnings(action="ignore"):
             state = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
         if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
@@ -50,29 +52,30 @@ def read(data: bytes, name: str, size: Size | None) -> Splats:
         if not isinstance(state, dict):
             raise InterchangeError(f"{name}: expected tensors by name, got a {type(state).__name__}")
         tensors = {key: state[key] for key in foreign.KEYS if isinstance(state.get(key), torch.Tensor)}
-        fields = Fields({key: _array(tensor) for key, tensor in tensors.items()}, name)
+        fields = Fields({key: _array(tensor, name) for key, tensor in tensors.items()}, name)
     except InterchangeError:
         raise
     except _BROKEN as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InterchangeError(f"{name}: not a checkpoint that is safe to read: {reason}") from None
+        if isinstance(error, pickle.UnpicklingError) and data.startswith((_ZIP, _PICKLE)):
+            raise InterchangeError(f"{name}: holds other objects than tensors, which are not safe to read") from None
+        raise InterchangeError(f"{name}: not a checkpoint of PyTorch, or a damaged one") from None
     return foreign.read(fields, size)
 
 
-def _check_archive(data: bytes) -> None:
-    """Raise ValueError if an archive would unpack to more than it takes; PyTorch compresses nothing."""
+def _check_archive(data: bytes, name: str) -> None:
+    """Raise InterchangeError if an archive would unpack to more than it takes; PyTorch compresses nothing."""
     if not zipfile.is_zipfile(BytesIO(data)):
         return
     with zipfile.ZipFile(BytesIO(data)) as archive:
         if sum(info.file_size for info in archive.infolist()) > len(data):
-            raise ValueError("it is compressed")
+            raise InterchangeError(f"{name}: is compressed, as no checkpoint of PyTorch is")
 
 
-def _array(tensor: "torch.Tensor") -> NDArray[np.generic]:
+def _array(tensor: "torch.Tensor", name: str) -> NDArray[np.generic]:
     """The values of a tensor; NumPy knows no bfloat16."""
     # A tensor may repeat few values many times without holding them.
     if tensor.numel() > MAX_ROWS * MOST_COLUMNS:
-        raise ValueError(f"a tensor of {tensor.numel()} values is too large")
+        raise InterchangeError(f"{name}: a tensor of {tensor.numel()} values is too large")
     tensor = tensor.detach()
     array: NDArray[np.generic] = (tensor.float() if tensor.dtype.itemsize < 4 else tensor).numpy()
     return array

@@ -173,7 +173,7 @@ def canvas(name: str, own: Size | None, given: Size | None) -> Size:
     """
     size = own or given
     if size is None:
-        raise InterchangeError(f"{name}: does not hold the size of its canvas, which must be given as size")
+        raise InterchangeError(f"{name}: does not hold the size of its canvas, which must be given as size (--size)")
     height, width = size
     if own and given and own != given:
         raise InterchangeError(f"{name}: its canvas is {width}x{height}, not {given[1]}x{given[0]}")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Literal
 
 from ..errors import InterchangeError
 from ..splats import Splats
@@ -38,7 +39,7 @@ def reader(name: str | os.PathLike[str]) -> Callable[[bytes, str, Size | None], 
     Raises:
         InterchangeError: nothing does.
     """
-    found = _named(name).read
+    found = _named(name, "read").read
     if found is None:
         raise InterchangeError(f"{os.fspath(name)}: files of this kind can be written only")
     return found
@@ -50,17 +51,22 @@ def writer(name: str | os.PathLike[str]) -> Callable[[Splats], bytes]:
     Raises:
         InterchangeError: nothing does.
     """
-    found = _named(name).write
+    found = _named(name, "write").write
     if found is None:
         raise InterchangeError(f"{os.fspath(name)}: files of this kind can be read only")
     return found
 
 
-def _named(name: str | os.PathLike[str]) -> Format:
-    """The format of a file by its name, which also may be no more than an extension."""
+def _named(name: str | os.PathLike[str], use: Literal["read", "write"]) -> Format:
+    """The format of a file by its name, which also may be no more than an extension; `use` is what for."""
     text = os.fspath(name)
-    for extension, module in _MODULES.items():
+    for extension in _MODULES:
         if text.lower().endswith(extension):
-            found: Format = import_module(f".{module}", __package__).FORMAT
-            return found
-    raise InterchangeError(f"{text or repr(text)}: unknown extension, expected one of {', '.join(_MODULES)}")
+            return _format(extension)
+    known = ", ".join(extension for extension in _MODULES if getattr(_format(extension), use) is not None)
+    raise InterchangeError(f"{text or repr(text)}: unknown extension, expected one of {known}")
+
+
+def _format(extension: str) -> Format:
+    found: Format = import_module(f".{_MODULES[extension]}", __package__).FORMAT
+    return found

@@ -90,7 +90,7 @@ def _error(ax: "Axes", original: NDArray[np.uint8], pixels: NDArray[np.uint8]) -
     """A map of the absolute error, a mean of the channels."""
     error = np.atleast_3d(np.abs(original.astype(np.float32) - pixels)).mean(axis=2)
     height, width = error.shape
-    image = ax.imshow(error, extent=(0, width, height, 0), cmap="inferno", vmin=0)
+    image = ax.imshow(error, extent=(0, width, height, 0), cmap="inferno", vmin=0, vmax=max(1.0, error.max()))
     ax.set_title("error")
     ax.figure.colorbar(image, ax=ax, label="levels of 255")
 

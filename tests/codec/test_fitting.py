@@ -1,6 +1,7 @@
 """Fitting: quality, repeatability and pictures of awkward shape."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -284,13 +285,14 @@ def test_no_residual_needs_no_gaussians():
     assert len(propose(np.zeros((3, 20, 20), np.float32), 5).scales) == 0
 
 
-def test_what_fits_a_tiny_picture_is_not_dropped():
-    """Where a few Gaussians leave no error, the next is worth nothing, but each of these is."""
-    for seed in range(3):
-        pixels = np.random.default_rng(seed).integers(0, 256, (3, 3, 3), dtype=np.uint8)
-        coarse, fine = (splatcodec.evaluate(pixels, splatcodec.encode(pixels, quality=q)).psnr for q in (20, 60))
-        assert fine > 30
-        assert coarse > 18
+@pytest.mark.parametrize("shape", [(3, 3, 3), (4, 4, 3), (1, 12, 3), (23, 1)])
+def test_what_fits_a_tiny_picture_is_not_dropped(shape):
+    """How many Gaussians are wanted is a guess, which few may miss by far: each of them may be worth a lot."""
+    pixels = np.random.default_rng(sum(shape)).integers(0, 256, shape, dtype=np.uint8)
+    found = [splatcodec.evaluate(pixels, splatcodec.encode(pixels, quality=q)).psnr for q in (20, 50, 65, 80)]
+    falls = [min(before, 42) - after for before, after in pairwise(found)]
+    assert max(falls) < 1
+    assert found[1] > 25
 
 
 def test_kodak_reaches_its_floor(kodak):

@@ -81,6 +81,15 @@ def test_a_merged_picture_is_the_sum(tmp_path, monkeypatch):
     assert splatcodec.read("out.gsi").render() == pytest.approx(expected, abs=0.02)
 
 
+def test_grey_and_coloured_files_are_merged():
+    edit = load("edit")
+    colored = splatcodec.synthetic(4, 30, 40)
+    grey = splatcodec.Splats(colored.means, colored.scales, colored.rotations, colored.colors[:, :1], 30, 40)
+    nothing = colored.take(np.arange(0))
+    assert edit.merged(colored, grey).channels == edit.merged(grey, colored).channels == 3
+    assert len(edit.merged(colored, edit.moved(nothing, 3, 4))) == 4
+
+
 def test_a_crop_keeps_what_lies_inside():
     edit = load("edit")
     splats = splatcodec.synthetic(200, 100, 100)

@@ -35,10 +35,11 @@ def test_the_size_of_a_file_stands(extension):
 
 @pytest.mark.parametrize("name", ["a.xyz", "json", "", "a.json.gz"])
 def test_unknown_extensions_are_explained(name):
-    known = r"unknown extension, expected one of \.json, \.npz, \.csv, \.svg, \.ply, \.pt, \.pth, \.pth\.tar$"
-    with pytest.raises(InterchangeError, match=known):
+    with pytest.raises(InterchangeError, match=r"expected one of \.json, \.npz, \.csv, \.svg, \.ply$"):
         save(random_splats(2, 1), name)
-    with pytest.raises(InterchangeError, match=known):
+    with pytest.raises(
+        InterchangeError, match=r"expected one of \.json, \.npz, \.csv, \.ply, \.pt, \.pth, \.pth\.tar$"
+    ):
         load(name)
 
 
