@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +30,10 @@ FORMATS = (".mp4", ".gif", ".png")
 _MOMENTS = 120
 _MOST_GAUSSIANS = 2**23
 # Drawing may take a fifth of the time of the fits. It is planned to take less, as not everything can be foreseen.
-_SHARE = 0.15
+_SHARE = 0.12
 _FEWEST_FRAMES = 8
-# Seconds that the coder of video takes to start.
-_START = 0.15
+# Seconds that the coder of video takes to start and to end.
+_START = 0.2
 # How long a film lasts in seconds, and its frames a second.
 _SECONDS, _SECONDS_AT_END = 6.0, 1.5
 _SLOWEST, _FASTEST = 2.0, 25.0
@@ -138,6 +139,7 @@ def _seconds_of_fits(steps: Sequence[Step]) -> float:
     return sum({step.fit: step.seconds for step in steps}.values())
 
 
+@cache
 def _coder() -> str:
     """The program that codes video."""
     with requires("imageio_ffmpeg", "video"):
