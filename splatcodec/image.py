@@ -107,21 +107,19 @@ def _is_animated(image: Image.Image) -> bool:
         return False
 
 
-def _from_pillow(
-    image: Image.Image, name: str, background: str | None = None, frame: int | None = None
-) -> NDArray[np.float32]:
+def _from_pillow(image: Image.Image, name: str, background: str | None, frame: int | None) -> NDArray[np.float32]:
     """The planes of one frame; afterwards the image stands where it stood before."""
     if frame is None:
         return _current_frame(image, name, background)
     before = image.tell()
     try:
-        if not 0 <= frame < getattr(image, "n_frames", 1):
-            raise ImageError(f"{name}: has no frame {frame}: the last one is {getattr(image, 'n_frames', 1) - 1}")
-        image.seek(frame)
-    except ImageError:
-        raise
+        last = getattr(image, "n_frames", 1) - 1
+        if 0 <= frame <= last:
+            image.seek(frame)
     except _PILLOW_ERRORS as error:
         raise ImageError(f"{name}: broken image: {error}") from None
+    if not 0 <= frame <= last:
+        raise ImageError(f"{name}: has no frame {frame}: the last one is {last}")
     try:
         return _current_frame(image, name, background)
     finally:

@@ -176,6 +176,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         recorder = Recorder()
     history = History() if recorder is None else recorder.history
+    note = recorder or history
     with _beside(arguments.record) as film:
         with (
             _beside(arguments.history) as table,
@@ -186,10 +187,7 @@ def run(arguments: argparse.Namespace) -> None:
 
             def callback(state: "FitState") -> bool:
                 show(state)
-                if recorder is not None:
-                    recorder(state)
-                elif table is not None:
-                    history(state)
+                note(state)
                 return interrupted()
 
             try:

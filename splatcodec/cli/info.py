@@ -34,10 +34,9 @@ def run(arguments: argparse.Namespace) -> None:
     profile = profiles.name_of(header.profile, source_name(source))
     bits, overlap = {}, None
     if arguments.attributes and header.n_gaussians:
-        from ..decoder import from_bytes
-
-        overlap = from_bytes(data, source_name(source)).overlap()
-        found = profiles.named(profile).describe(header, chunks, source_name(source))
+        contract = profiles.named(profile)
+        overlap = contract.read(header, chunks, source_name(source)).overlap()
+        found = contract.describe(header, chunks, source_name(source))
         bits = {name: total / header.n_gaussians for name, total in found.items()}
     if arguments.json:
         print_json(

@@ -105,14 +105,15 @@ class Price:
         self.wanted = self._bounded(self._first)
 
     def observe(self, n_gaussians: int, squared_error: float, hasty: bool = False) -> None:
-        count = self._first
         if squared_error <= self._price:
             # No other can be worth its price, and which of these are is seen when they are pruned.
-            count = n_gaussians
-        elif n_gaussians < _FEW and not hasty:
+            count = float(n_gaussians)
+        elif hasty:
+            count = self._first
+        elif n_gaussians < _FEW:
             # The error bounds how many can be.
             count = max(self._first, min(n_gaussians + squared_error / self._price, _FEW))
-        elif not hasty:
+        else:
             self._trend.update(n_gaussians, squared_error)
             # Where the derivative of the power law is the price.
             a = self._trend.exponent

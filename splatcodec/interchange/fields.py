@@ -182,6 +182,11 @@ def canvas(name: str, own: Size | None, given: Size | None) -> Size:
     return size
 
 
+def sigmoid(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The logistic function in double precision, which does not overflow as a hyperbolic tangent."""
+    return 0.5 * (1 + np.tanh(0.5 * values.astype(np.float64)))
+
+
 def _short(value: object) -> str:
     """A value in one short line, whatever it is."""
     return reprlib.repr(value)

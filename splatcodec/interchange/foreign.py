@@ -22,7 +22,7 @@ from splatkernels.geometry import principal_axes
 
 from ..errors import InterchangeError
 from ..splats import Splats
-from .fields import Fields, Size, canvas
+from .fields import Fields, Size, canvas, sigmoid
 
 _HALF_PIXEL = 0.5
 _CHOLESKY_BOUND = (0.5, 0.0, 0.5)
@@ -62,8 +62,7 @@ def _gaussian_image(fields: Fields, size: Size) -> Splats:
         else:
             scales = np.abs(fields.array("_scaling", count, 2) + _SCALING_BOUND)
             _check_scales(fields, "_scaling", scales.min(axis=1))
-            # The sigmoid, which does not overflow as a hyperbolic tangent.
-            rotations = -np.pi * (1 + np.tanh(0.5 * fields.array("_rotation", count, 1)[:, 0]))
+            rotations = -2 * np.pi * sigmoid(fields.array("_rotation", count, 1)[:, 0])
     return fields.splats(means, scales, rotations, colors, size)
 
 

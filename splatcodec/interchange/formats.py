@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import InterchangeError
 from ..splats import Splats
@@ -39,9 +39,7 @@ def reader(name: str | os.PathLike[str]) -> Callable[[bytes, str, Size | None], 
     Raises:
         InterchangeError: nothing does.
     """
-    found = _named(name, "read").read
-    if found is None:
-        raise InterchangeError(f"{os.fspath(name)}: files of this kind can be written only")
+    found: Callable[[bytes, str, Size | None], Splats] = _part(name, "read", "written")
     return found
 
 
@@ -51,19 +49,20 @@ def writer(name: str | os.PathLike[str]) -> Callable[[Splats], bytes]:
     Raises:
         InterchangeError: nothing does.
     """
-    found = _named(name, "write").write
-    if found is None:
-        raise InterchangeError(f"{os.fspath(name)}: files of this kind can be read only")
+    found: Callable[[Splats], bytes] = _part(name, "write", "read")
     return found
 
 
-def _named(name: str | os.PathLike[str], use: Literal["read", "write"]) -> Format:
-    """The format of a file by its name, which also may be no more than an extension; `use` is what for."""
+def _part(name: str | os.PathLike[str], part: Literal["read", "write"], other: str) -> Any:
+    """A part of the format of a file by its name; where that is missing, all that can be done is the `other`."""
     text = os.fspath(name)
     for extension in _MODULES:
         if text.lower().endswith(extension):
-            return _format(extension)
-    known = ", ".join(extension for extension in _MODULES if getattr(_format(extension), use) is not None)
+            found = getattr(_format(extension), part)
+            if found is None:
+                raise InterchangeError(f"{text}: files of this kind can be {other} only")
+            return found
+    known = ", ".join(extension for extension in _MODULES if getattr(_format(extension), part) is not None)
     raise InterchangeError(f"{text or repr(text)}: unknown extension, expected one of {known}")
 
 

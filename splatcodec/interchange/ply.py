@@ -12,11 +12,10 @@ import re
 from math import pi, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InterchangeError
 from ..splats import Splats
-from .fields import Fields, Size, canvas
+from .fields import Fields, Size, canvas, sigmoid
 from .formats import Format
 
 _NAMES = [
@@ -88,7 +87,7 @@ def read(data: bytes, name: str, size: Size | None) -> Splats:
             if tilted.any():
                 row = int(tilted.argmax())
                 raise fields.error(key, f"expected a rotation about z, got {values[key][row]:g}", row)
-        opacities = _sigmoid(values["opacity"])
+        opacities = sigmoid(values["opacity"])
         colors = np.stack([opacities * (0.5 + _Y00 * values[f"f_dc_{channel}"]) for channel in range(3)], axis=1)
         comment = next(filter(None, map(_COMMENT.fullmatch, lines)), None)
         if comment and comment[3] == _GREY and (colors == colors[:, :1]).all():
@@ -132,11 +131,6 @@ def _vertices(lines: list[str], name: str) -> tuple[int, list[tuple[str, str]]]:
             raise InterchangeError(f'{name}: cannot read the header line "{" ".join(line)[:80]}"')
         types[line[2]] = f"<{_TYPES[line[1]]}"
     return int(first[2]), list(types.items())
-
-
-def _sigmoid(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The logistic function in double precision, which does not overflow as a hyperbolic tangent."""
-    return 0.5 * (1 + np.tanh(0.5 * values.astype(np.float64)))
 
 
 FORMAT = Format(write, read)

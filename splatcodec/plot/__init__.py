@@ -6,7 +6,7 @@ splatcodec.plot.sheet(splats, "photo.png")
 from ..errors import requires
 
 with requires("matplotlib", "plot"):
-    import matplotlib  # noqa: F401
+    import matplotlib  # noqa: F401 - only whether it is there
 
 from .curves import learning_curve
 from .outlines import outlines, picture
