@@ -5,20 +5,35 @@ byte but the last, at most five bytes and no longer than needed.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from zlib import crc32
 
 from .errors import GsiError
+from .metadata import ColorSpace
 
 MAGIC = b"\x89GSI"
-VERSION = 1
+MAJOR, MINOR = 1, 0
+"""Version of the format: files of another major version are refused, of any minor version read."""
 MAX_SIDE = 65535
 MAX_GAUSSIANS = 2**31 - 1
-HEADER_LIMIT = 8 + 3 * 5 + 4
-"""Bytes of the longest header."""
+HEADER_SIZE = 23
+DEPTHS = (8, 16)
 
+_FIELDS = struct.Struct("<4sBBBBHHIBBB")
 _CRC = struct.Struct("<I")
+_COLOR_SPACES = {int(space) for space in ColorSpace}
+
+
+class Layer(NamedTuple):
+    """N Gaussians that share a canvas, as a file counts them: the colours of a picture, or its opacity."""
+
+    channels: int
+    """1 or 3."""
+    width: int
+    height: int
+    n_gaussians: int
 
 
 @dataclass(frozen=True)
@@ -27,9 +42,12 @@ class Header:
 
     Attributes:
         profile: number of the profile that the attributes are coded in.
-        channels: colour channels, 1 for grey or 3 for RGB.
+        channels: of the picture: 1 grey, 2 grey and opacity, 3 RGB, 4 RGB and opacity.
         width, height: canvas in pixels, 1 to 65535.
-        n_gaussians: number of Gaussians.
+        n_gaussians: number of Gaussians that make its colours.
+        depth: bits of the samples that were encoded, 8 or 16.
+        color_space: what colours mean.
+        minor: version of the format, behind the point.
     """
 
     profile: int
@@ -37,6 +55,19 @@ class Header:
     width: int
     height: int
     n_gaussians: int
+    depth: int = 8
+    color_space: ColorSpace = ColorSpace.UNSPECIFIED
+    minor: int = MINOR
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether parts of the picture are translucent."""
+        return self.channels in (2, 4)
+
+    @property
+    def colors(self) -> Layer:
+        """The Gaussians that make the colours."""
+        return Layer(self.channels - self.has_alpha, self.width, self.height, self.n_gaussians)
 
 
 @dataclass(frozen=True)
@@ -46,6 +77,11 @@ class Chunk:
     tag: str
     payload: bytes
     offset: int = 0
+
+    @property
+    def is_critical(self) -> bool:
+        """Whether a reader that does not know it must refuse the file: its first letter is a capital."""
+        return self.tag[0].isupper()
 
 
 class Reader:
@@ -119,14 +155,29 @@ def pack(header: Header, chunks: Sequence[Chunk]) -> bytes:
     """Assemble a file.
 
     Raises:
-        GsiError: the canvas is larger than the format allows, or the picture is neither grey nor RGB.
+        GsiError: the canvas is larger than the format allows, or there are more Gaussians or chunks.
     """
     if max(header.width, header.height) > MAX_SIDE:
         raise GsiError(f"a canvas of {header.width}x{header.height} is too large: {MAX_SIDE} is the longest side")
-    if header.channels not in (1, 3):
-        raise GsiError(f"{header.channels} colour channels cannot be stored: 1 or 3 can")
-    head = MAGIC + bytes([VERSION, header.profile, header.channels, len(chunks)])
-    head += varint(header.width) + varint(header.height) + varint(header.n_gaussians)
+    if header.channels not in (1, 2, 3, 4):
+        raise GsiError(f"{header.channels} channels cannot be stored: 1 to 4 can")
+    if header.n_gaussians > MAX_GAUSSIANS:
+        raise GsiError(f"{header.n_gaussians} Gaussians are too many: a file holds {MAX_GAUSSIANS}")
+    if len(chunks) > 255:
+        raise GsiError(f"{len(chunks)} chunks are too many: a file holds 255")
+    head = _FIELDS.pack(
+        MAGIC,
+        MAJOR,
+        header.minor,
+        header.profile,
+        header.channels,
+        header.width,
+        header.height,
+        header.n_gaussians,
+        header.depth,
+        header.color_space,
+        len(chunks),
+    )
     parts = [head, _CRC.pack(crc32(head))]
     for chunk in chunks:
         body = chunk.tag.encode("ascii") + varint(len(chunk.payload)) + chunk.payload
@@ -140,7 +191,7 @@ def read_header(data: bytes, name: str) -> Header:
     Raises:
         GsiError: the header is damaged, truncated, of no .gsi file or of one of a later version.
     """
-    return _read_header(data, name)[1]
+    return _read_header(data, name)[0]
 
 
 def unpack(data: bytes, name: str) -> tuple[Header, list[Chunk]]:
@@ -149,55 +200,69 @@ def unpack(data: bytes, name: str) -> tuple[Header, list[Chunk]]:
     Raises:
         GsiError: the file is damaged, truncated, no .gsi file or one of a later version.
     """
-    reader, header, count = _read_header(data, name)
-    chunks = []
+    return read_header(data, name), list(read_chunks(data, name))
+
+
+def read_chunks(data: bytes, name: str) -> Iterator[Chunk]:
+    """The chunks of a file in turn, each after its checksum has been verified, so that what precedes damage is seen.
+
+    Raises:
+        GsiError: the file is damaged from here on.
+    """
+    _, count = _read_header(data, name)
+    reader = Reader(data, name)
+    reader.bytes(HEADER_SIZE, "header")
     for _ in range(count):
         start = reader.position
         tag = reader.bytes(4, "chunk tag").decode("latin-1")
-        if not (tag.isascii() and tag.isalnum()):
-            raise reader.error("chunk tag", "not four letters or digits", start)
+        if not (tag.isascii() and tag.isalnum() and tag[0].isalpha()):
+            raise reader.error("chunk tag", "not a letter and three letters or digits", start)
         length = reader.varint(f"length of chunk {tag}")
         offset = reader.position
-        chunks.append(Chunk(tag, reader.bytes(length, f"chunk {tag}"), offset))
+        payload = reader.bytes(length, f"chunk {tag}")
         reader.checksum(start, f"chunk {tag}")
+        yield Chunk(tag, payload, offset)
     reader.end("end of file")
-    return header, chunks
 
 
-def _read_header(data: bytes, name: str) -> tuple[Reader, Header, int]:
-    """What stands behind the header, the header, and the number of chunks that follow."""
+def _read_header(data: bytes, name: str) -> tuple[Header, int]:
+    """The header, and the number of chunks that follow; nothing but magic and major version is believed unverified."""
     reader = Reader(data, name)
     if not data:
         raise GsiError(f"{name}: the file is empty")
     if not data.startswith(MAGIC):
         raise GsiError(f"{name}: not a .gsi file (wrong magic at byte 0)")
     reader.bytes(len(MAGIC), "magic")
-    version = reader.byte("version")
-    if version != VERSION:
-        raise GsiError(f"{name}: version {version} is not supported, only version {VERSION} (byte 4)")
-    profile = reader.byte("profile")
-    channels = reader.byte("channels")
-    count = reader.byte("chunk count")
-    width = reader.varint("width")
-    height = reader.varint("height")
-    n_gaussians = reader.varint("Gaussian count")
+    major = reader.byte("version")
+    if major != MAJOR:
+        raise GsiError(f"{name}: version {major} is not supported, only version {MAJOR} (byte 4)")
+    reader.bytes(_FIELDS.size - reader.position, "header")
     reader.checksum(0, "header")
+    _, _, minor, profile, channels, width, height, n_gaussians, depth, color_space, count = _FIELDS.unpack_from(data)
     for field, valid, position in (
-        ("channels", channels in (1, 3), 6),
-        ("canvas size", 1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE, 8),
-        ("Gaussian count", n_gaussians <= MAX_GAUSSIANS, 8),
+        ("channels", 1 <= channels <= 4, 7),
+        ("width", width > 0, 8),
+        ("height", height > 0, 10),
+        ("Gaussian count", n_gaussians <= MAX_GAUSSIANS, 12),
+        ("depth", depth in DEPTHS, 16),
+        ("color space", color_space in _COLOR_SPACES, 17),
     ):
         if not valid:
             raise reader.error(field, "value out of range", position)
-    return reader, Header(profile, channels, width, height, n_gaussians), count
+    space = ColorSpace(color_space)
+    return Header(profile, channels, width, height, n_gaussians, depth, space, minor), count
 
 
 def check_tags(chunks: Sequence[Chunk], expected: Sequence[str], name: str) -> None:
-    """Fail unless a file has just the chunks of its profile.
+    """Fail unless a layer has just the chunks of its profile.
 
     Raises:
         GsiError: it has others.
     """
+    for chunk in chunks:
+        if chunk.tag not in expected:
+            fault = "is critical, and not known for this profile"
+            raise GsiError(f"{name}: chunk {chunk.tag} {fault} at byte {chunk.offset}")
     found = [chunk.tag for chunk in chunks]
     if found != list(expected):
         raise GsiError(f"{name}: chunks: expected {' '.join(expected)}, found {' '.join(found) or 'none'}")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..container import Chunk, Header, Reader, check_tags, varint
+from ..container import Chunk, Layer, Reader, check_tags, varint
 from ..errors import GsiError
 from ..splats import Splats
 from . import ladder, lattice, rangecoder
@@ -74,11 +74,11 @@ class Adaptive(Profile):
     def write(self, quantised: Quantized) -> tuple[int, list[Chunk]]:
         return len(quantised.symbols), encode(quantised)
 
-    def read(self, header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
-        return read(header, chunks, name).splats()
+    def read(self, layer: Layer, chunks: Sequence[Chunk], name: str) -> Splats:
+        return read(layer, chunks, name).splats()
 
-    def describe(self, header: Header, chunks: Sequence[Chunk], name: str) -> dict[str, float]:
-        return measure(read(header, chunks, name))
+    def describe(self, layer: Layer, chunks: Sequence[Chunk], name: str) -> dict[str, float]:
+        return measure(read(layer, chunks, name))
 
 
 PROFILE = Adaptive()
@@ -119,7 +119,7 @@ def _coded(quantized: Quantized, room: int) -> bytes:
     return rangecoder.finished(coder)
 
 
-def read(header: Header, chunks: Sequence[Chunk], name: str) -> Quantized:
+def read(layer: Layer, chunks: Sequence[Chunk], name: str) -> Quantized:
     """Read the symbols back.
 
     Raises:
@@ -131,9 +131,9 @@ def read(header: Header, chunks: Sequence[Chunk], name: str) -> Quantized:
     notch = reader.varint("ADAP step")
     if notch > ladder.LAST:
         raise reader.error("ADAP step", "value out of range", 0)
-    if header.n_gaussians > _MOST_PER_BYTE * len(chunk.payload):
-        raise reader.error("ADAP", f"{header.n_gaussians} Gaussians in {len(chunk.payload)} bytes", 0)
-    count, canvas = header.n_gaussians, Canvas(header.width, header.height, header.channels)
+    if layer.n_gaussians > _MOST_PER_BYTE * len(chunk.payload):
+        raise reader.error("ADAP", f"{layer.n_gaussians} Gaussians in {len(chunk.payload)} bytes", 0)
+    count, canvas = layer.n_gaussians, Canvas(layer.width, layer.height, layer.channels)
     symbols = Symbols(
         np.zeros(count, np.int64),
         np.zeros((count, canvas.channels), np.int64),

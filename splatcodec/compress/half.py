@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..container import Chunk, Header, Reader, check_tags, varint
+from ..container import Chunk, Layer, Reader, check_tags, varint
 from ..errors import GsiError
 from ..splats import Splats
 from .profiles import Hints, Profile, Slope
@@ -43,19 +43,19 @@ def encode(splats: Splats) -> list[Chunk]:
     return chunks
 
 
-def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
+def decode(layer: Layer, chunks: Sequence[Chunk], name: str) -> Splats:
     """Read the Gaussians back.
 
     Raises:
         GsiError: chunks are missing, of the wrong length or hold values that describe no Gaussian.
     """
     check_tags(chunks, ["CELL", "MEAN", *_ATTRIBUTES, "COLR"], name)
-    means = decode_means(header, chunks[0], chunks[1], name)
-    widths = [*_ATTRIBUTES.values(), header.channels]
+    means = decode_means(layer, chunks[0], chunks[1], name)
+    widths = [*_ATTRIBUTES.values(), layer.channels]
     scales, rotations, colors = (
-        _read(chunk, header.n_gaussians, width, name) for chunk, width in zip(chunks[2:], widths, strict=True)
+        _read(chunk, layer.n_gaussians, width, name) for chunk, width in zip(chunks[2:], widths, strict=True)
     )
-    return Splats(means, scales, rotations[:, 0], colors, header.height, header.width)
+    return Splats(means, scales, rotations[:, 0], colors, layer.height, layer.width)
 
 
 class Half(Profile):
@@ -73,8 +73,8 @@ class Half(Profile):
     def write(self, quantised: Splats) -> tuple[int, list[Chunk]]:
         return len(quantised), encode(quantised)
 
-    def read(self, header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
-        return decode(header, chunks, name)
+    def read(self, layer: Layer, chunks: Sequence[Chunk], name: str) -> Splats:
+        return decode(layer, chunks, name)
 
 
 PROFILE = Half()
@@ -95,21 +95,21 @@ def encode_means(means: NDArray[np.float32], width: int, height: int) -> tuple[N
     return order, [Chunk("CELL", b"".join(varint(int(count)) for count in counts)), Chunk("MEAN", offsets.tobytes())]
 
 
-def decode_means(header: Header, cells: Chunk, means: Chunk, name: str) -> NDArray[np.float32]:
+def decode_means(layer: Layer, cells: Chunk, means: Chunk, name: str) -> NDArray[np.float32]:
     """Read means [N, 2] back.
 
     Raises:
         GsiError: a chunk is of the wrong length or holds values that are no means.
     """
-    columns, rows = _grid(header.width, header.height)
+    columns, rows = _grid(layer.width, layer.height)
     reader = Reader(cells.payload, name, cells.offset)
     if len(cells.payload) < columns * rows:
         raise reader.error("CELL", f"fewer bytes than the canvas has cells ({columns * rows})")
     counts = np.array([reader.varint("CELL") for _ in range(columns * rows)], np.int64)
     reader.end("CELL")
-    if counts.sum() != header.n_gaussians:
-        raise reader.error("CELL", f"counts add up to {counts.sum()}, not to {header.n_gaussians} Gaussians", 0)
-    offsets = _read(means, header.n_gaussians, 2, name)
+    if counts.sum() != layer.n_gaussians:
+        raise reader.error("CELL", f"counts add up to {counts.sum()}, not to {layer.n_gaussians} Gaussians", 0)
+    offsets = _read(means, layer.n_gaussians, 2, name)
     return offsets + _centers(np.repeat(np.arange(columns * rows), counts), columns)
 
 

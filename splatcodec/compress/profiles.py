@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import GsiError
 
 if TYPE_CHECKING:
-    from ..container import Chunk, Header
+    from ..container import Chunk, Layer
     from ..splats import Splats
     from .refiner import Refiner
 
@@ -74,15 +74,15 @@ class Profile(ABC):
         """
 
     @abstractmethod
-    def read(self, header: "Header", chunks: "Sequence[Chunk]", name: str) -> "Splats":
-        """The Gaussians of a file.
+    def read(self, layer: "Layer", chunks: "Sequence[Chunk]", name: str) -> "Splats":
+        """The Gaussians of a layer of a file.
 
         Raises:
             GsiError: chunks are missing, of the wrong length or hold values that describe no Gaussian.
         """
 
-    def describe(self, header: "Header", chunks: "Sequence[Chunk]", name: str) -> dict[str, float]:
-        """Bits of a file by attribute, as far as that can be told; raises as `read`."""
+    def describe(self, layer: "Layer", chunks: "Sequence[Chunk]", name: str) -> dict[str, float]:
+        """Bits of a layer by attribute, as far as that can be told; raises as `read`."""
         return {}
 
 

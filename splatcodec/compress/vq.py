@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..container import Chunk, Header, Reader, check_tags, varint
+from ..container import Chunk, Layer, Reader, check_tags, varint
 from ..splats import Splats
 from . import rangecoder
 from .half import decode_means, encode_means, to_half
@@ -75,8 +75,8 @@ def quantize(splats: Splats, refiner: Refiner) -> Coded:
         gaussians = refiner.refine(gaussians._replace(scales=scales, rotations=rotations), "means", "colors")
 
     order, chunks = encode_means(gaussians.means, splats.width, splats.height)
-    header = Header(PROFILE.number, channels, splats.width, splats.height, count)
-    means = decode_means(header, chunks[0], chunks[1], "")
+    layer = Layer(channels, splats.width, splats.height, count)
+    means = decode_means(layer, chunks[0], chunks[1], "")
     gaussians = refiner.refine(gaussians.take(order)._replace(means=means), "colors")
 
     energies = gaussians.scales.prod(axis=1, dtype=np.float64)
@@ -110,21 +110,21 @@ def encode(coded: Coded) -> list[Chunk]:
     return [*chunks, Chunk("BOOK", sizes + values), Chunk("INDX", rangecoder.finished(coder))]
 
 
-def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
+def decode(layer: Layer, chunks: Sequence[Chunk], name: str) -> Splats:
     """Read the Gaussians back.
 
     Raises:
         GsiError: chunks are missing, of the wrong length or hold values that describe no Gaussian.
     """
     check_tags(chunks, ["CELL", "MEAN", "BOOK", "INDX"], name)
-    means = decode_means(header, chunks[0], chunks[1], name)
+    means = decode_means(layer, chunks[0], chunks[1], name)
     reader = Reader(chunks[2].payload, name, chunks[2].offset)
     sizes = [reader.varint("BOOK size") for _ in range(1 + _COLOR_STAGES)]
-    least = min(header.n_gaussians, 1)
+    least = min(layer.n_gaussians, 1)
     if not (least <= sizes[0] <= _MOST_SHAPES and all(least <= n <= _MOST_COLORS for n in sizes[1:])):
         raise reader.error("BOOK size", "value out of range", 0)
     books = []
-    for size, width in zip(sizes, (3, *[header.channels] * _COLOR_STAGES), strict=True):
+    for size, width in zip(sizes, (3, *[layer.channels] * _COLOR_STAGES), strict=True):
         values = np.frombuffer(reader.bytes(2 * size * width, "BOOK"), "<f2").astype(np.float32)
         if not np.isfinite(values).all():
             raise reader.error("BOOK", "a value is not finite")
@@ -132,12 +132,12 @@ def decode(header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
     reader.end("BOOK")
     try:
         coder = rangecoder.decoder(chunks[3].payload)
-        indices = [np.zeros(header.n_gaussians, np.int64) for _ in sizes]
+        indices = [np.zeros(layer.n_gaussians, np.int64) for _ in sizes]
         _code(coder, sizes, indices)
         rangecoder.check_end(coder)
     except ValueError as error:
         raise Reader(chunks[3].payload, name, chunks[3].offset).error("INDX", str(error)) from error
-    return Coded(means, books[0], indices[0], books[1:], indices[1:], header.height, header.width).splats()
+    return Coded(means, books[0], indices[0], books[1:], indices[1:], layer.height, layer.width).splats()
 
 
 class Vq(Profile):
@@ -153,8 +153,8 @@ class Vq(Profile):
     def write(self, quantised: Coded) -> tuple[int, list[Chunk]]:
         return len(quantised), encode(quantised)
 
-    def read(self, header: Header, chunks: Sequence[Chunk], name: str) -> Splats:
-        return decode(header, chunks, name)
+    def read(self, layer: Layer, chunks: Sequence[Chunk], name: str) -> Splats:
+        return decode(layer, chunks, name)
 
 
 PROFILE = Vq()

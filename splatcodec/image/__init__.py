@@ -1,0 +1,1 @@
+"""Pictures: read from files of every kind, and written."""
