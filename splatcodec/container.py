@@ -265,4 +265,11 @@ def check_tags(chunks: Sequence[Chunk], expected: Sequence[str], name: str) -> N
             raise GsiError(f"{name}: chunk {chunk.tag} {fault} at byte {chunk.offset}")
     found = [chunk.tag for chunk in chunks]
     if found != list(expected):
-        raise GsiError(f"{name}: chunks: expected {' '.join(expected)}, found {' '.join(found) or 'none'}")
+        wrong = next((k for k, pair in enumerate(zip(found, expected)) if pair[0] != pair[1]), len(expected))
+        if wrong < len(chunks):
+            at = chunks[wrong].offset
+        else:
+            at = chunks[-1].offset + len(chunks[-1].payload) + _CRC.size if chunks else HEADER_SIZE
+        # A file may have hundreds.
+        shown = " ".join([*found[: len(expected) + 1], *["..."] * (len(found) > len(expected) + 1)]) or "none"
+        raise GsiError(f"{name}: chunks: expected {' '.join(expected)}, found {shown} at byte {at}")

@@ -111,19 +111,22 @@ class Splats:
                 scale = width / region_width
             elif height is not None:
                 scale = height / region_height
-        for zoom in (
+        asked = (
             scale,
             scale if height is None else height / region_height,
             scale if width is None else width / region_width,
-        ):
+        )
+        size = (
+            max(1, round(region_height * scale)) if height is None else height,
+            max(1, round(region_width * scale)) if width is None else width,
+        )
+        # A side of less than a pixel becomes one, which magnifies it.
+        for zoom in (min(asked), max(*asked, size[0] / region_height, size[1] / region_width)):
             if not _ZOOM_LIMITS[0] <= zoom <= _ZOOM_LIMITS[1]:
                 raise ValueError(
                     f"magnification {zoom:g} is beyond the limits of {_ZOOM_LIMITS[0]:g} to {_ZOOM_LIMITS[1]:g}"
                 )
-        return (
-            max(1, round(region_height * scale)) if height is None else height,
-            max(1, round(region_width * scale)) if width is None else width,
-        )
+        return size
 
     def render(
         self,
@@ -177,13 +180,14 @@ class Splats:
         """What `render` shows: Gaussians, the height and width of the output, and which part of the plane it is."""
         height, width = self.output_size(height, width, scale=scale, region=region)
         x, y, region_width, region_height = region or (0.0, 0.0, float(self.width), float(self.height))
-        zoom = width / region_width if scale is None else scale
+        zoom = width / region_width
+        # A size rounded to whole pixels is no reason to change the magnification or to distort the picture.
+        if scale is not None and _agree(width, region_width * scale) and _agree(height, region_height * scale):
+            zoom = scale
+        if _agree(height, region_height * zoom):
+            return self.gaussians, height, width, Viewport(x, y, zoom)
         stretch = height / (region_height * zoom)
-        # A size rounded to whole pixels is no reason to distort the picture.
-        if abs(stretch - 1) * height > 1:
-            region = (x, y * stretch, region_width, region_height * stretch)
-            return self._stretched(stretch)._placed(height, width, None, region)
-        return self.gaussians, height, width, Viewport(x, y, zoom)
+        return self._stretched(stretch).gaussians, height, width, Viewport(x, y * stretch, zoom)
 
     def magnified(self, factor: float, height: int, width: int) -> "Splats":
         """The picture on another canvas, so many times as large."""
@@ -213,3 +217,8 @@ class Splats:
             rotations=rotations.astype(np.float32),
             height=max(1, round(self.height * factor)),
         )
+
+
+def _agree(side: int, exact: float) -> bool:
+    """Whether a side in pixels is what it should be, but for rounding."""
+    return abs(side / exact - 1) * side <= 1
