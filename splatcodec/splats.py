@@ -111,22 +111,21 @@ class Splats:
                 scale = width / region_width
             elif height is not None:
                 scale = height / region_height
-        asked = (
+        zooms = (
             scale,
             scale if height is None else height / region_height,
             scale if width is None else width / region_width,
         )
-        size = (
-            max(1, round(region_height * scale)) if height is None else height,
-            max(1, round(region_width * scale)) if width is None else width,
-        )
-        # A side of less than a pixel becomes one, which magnifies it.
-        for zoom in (min(asked), max(*asked, size[0] / region_height, size[1] / region_width)):
+        # The shortest side is magnified to a pixel at least.
+        for zoom in (min(zooms), max(*zooms, 1 / region_height, 1 / region_width)):
             if not _ZOOM_LIMITS[0] <= zoom <= _ZOOM_LIMITS[1]:
                 raise ValueError(
                     f"magnification {zoom:g} is beyond the limits of {_ZOOM_LIMITS[0]:g} to {_ZOOM_LIMITS[1]:g}"
                 )
-        return size
+        return (
+            max(1, round(region_height * scale)) if height is None else height,
+            max(1, round(region_width * scale)) if width is None else width,
+        )
 
     def render(
         self,

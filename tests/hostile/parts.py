@@ -1,4 +1,4 @@
-"""Small valid files of every kind, taken apart so that anything in them can be forged under checksums that are right."""
+"""Small valid files of every kind, taken apart: anything in them can be forged under checksums that are right."""
 
 import struct
 from dataclasses import dataclass, replace
@@ -73,7 +73,7 @@ def taken_apart(data: bytes) -> Parts:
 
 @cache
 def valid() -> tuple[Parts, ...]:
-    """Files of every profile, grey and in colour, with and without an opacity and metadata, of no, one or some Gaussians."""
+    """Files of every profile, grey and in colour, with and without an opacity, of no, one or some Gaussians."""
     found = []
     for name, channels, n_gaussians, has_alpha in product(profiles.NAMES, (1, 3), (0, 1, 37), (False, True)):
         rng = np.random.default_rng(len(found))
