@@ -44,5 +44,5 @@ def test_the_tables_are_those_of_the_specification():
 
 def test_first_bytes_are_those_of_the_specification():
     data = (DATA / "half-rgb.gsi").read_bytes()
-    # Magic, version, profile half, three channels, five chunks, 100 x 80 pixels, 40 Gaussians.
-    assert data[:11] == bytes([0x89, 0x47, 0x53, 0x49, 1, 0, 3, 5, 100, 80, 40])
+    # Magic, version 1.0, profile half, three channels, 100 x 80 pixels, 40 Gaussians, 8 bits, no profile, five chunks.
+    assert data[:19] == bytes([0x89, 0x47, 0x53, 0x49, 1, 0, 0, 3, 100, 0, 80, 0, 40, 0, 0, 0, 8, 0, 5])
