@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_same_file(arguments.parser, arguments.output, FILE=arguments.file, IMG=arguments.reference)
     if not arguments.overwrite:
         spare_file(arguments.output)
-    from ..decoder import MAX_PIXELS, from_bytes
+    from ..decoder import read
     from ..plot import sheet
 
     # After the line that says what to do where it is missing.
@@ -55,10 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
     source = input_source(arguments.file)
     name = source_name(source)
     with output(arguments.output) as file:
-        splats = from_bytes(read_source(source), name)
-        if splats.height * splats.width > MAX_PIXELS:
-            size = f"{splats.width}x{splats.height}"
-            raise ValueError(f"{name}: a canvas of {size} pixels is over the limit of {MAX_PIXELS}")
+        splats = read(source, max_gaussians=arguments.max_gaussians)
+        check_pixels(splats.height, splats.width, name, arguments.max_pixels)
         figure = Figure(layout="constrained")
         sheet(
             splats,

@@ -25,6 +25,23 @@ class Picture:
     depth: int = 8
     metadata: Metadata = field(default_factory=Metadata)
 
+    @classmethod
+    def of(cls, samples: NDArray[np.generic], metadata: Metadata | None = None) -> "Picture":
+        """The picture of samples [H, W] or [H, W, C], of C = 1 to 4: uint8, uint16, or floats in [0, 1].
+
+        Floats have the depth 16. Alpha that is opaque is left out.
+        """
+        planes = np.atleast_3d(samples).transpose(2, 0, 1).astype(np.float32)
+        if samples.dtype in (np.uint8, np.uint16):
+            planes /= np.float32(255 if samples.dtype == np.uint8 else 65535)
+        alpha = None
+        if len(planes) in (2, 4):
+            planes, alpha = planes[:-1], planes[-1]
+            if (alpha == 1).all():
+                alpha = None
+        depth = 8 if samples.dtype == np.uint8 else 16
+        return cls(np.ascontiguousarray(planes), alpha, depth, metadata or Metadata())
+
     @property
     def height(self) -> int:
         """Pixels down."""
@@ -61,3 +78,13 @@ def to_integers(planes: NDArray[np.floating], depth: int = 8) -> NDArray[np.uint
     for channel, plane in enumerate(planes):
         pixels[:, :, channel] = np.rint(np.clip(plane, 0, 1) * largest)
     return pixels[:, :, 0] if len(planes) == 1 else pixels
+
+
+def to_uint8(planes: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """`to_integers` of 8 bits."""
+    return to_integers(planes, 8)  # type: ignore[return-value]
+
+
+def as_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels [H, W, 3] of a grey [H, W] or a colour picture [H, W, 3]."""
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
