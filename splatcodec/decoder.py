@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from . import document
@@ -33,8 +32,8 @@ def read_document(file: Source, *, max_gaussians: int = DEFAULT_MAX_GAUSSIANS) -
     return document.from_bytes(read_source(file), source_name(file), max_gaussians)
 
 
-def decode(file: Source, *, depth: int = 8, **size: Any) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Decode a .gsi file to integer samples, at the size of its canvas or any other.
+def decode(file: Source, *, depth: int = 8, **size: Any) -> NDArray[Any]:
+    """Decode a .gsi file to integer samples, uint8 or uint16, at the size of its canvas or any other.
 
     Args:
         file: a path, the bytes of the file, or a file opened for reading bytes.

@@ -115,7 +115,9 @@ def from_bytes(data: bytes, name: str, max_gaussians: int = DEFAULT_MAX_GAUSSIAN
     return read_chunks(header, chunks, name, max_gaussians)
 
 
-def read_chunks(header: Header, chunks: Sequence[Chunk], name: str, max_gaussians: int = DEFAULT_MAX_GAUSSIANS) -> Document:
+def read_chunks(
+    header: Header, chunks: Sequence[Chunk], name: str, max_gaussians: int = DEFAULT_MAX_GAUSSIANS
+) -> Document:
     """What a file holds that has been taken apart; as `from_bytes`."""
     profile = profiles.named(profiles.name_of(header.profile, name))
     colors, alpha = layers(header, chunks, name)

@@ -83,8 +83,8 @@ def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
 
     peak = 2**original.depth - 1
     return Evaluation(
-        psnr=psnr(*map(np.stack, zip(*exact, strict=True)), peak),
-        psnr_y=psnr(*(np.stack([_luma(view) for view in views]) for views in zip(*exact, strict=True)), peak),
+        psnr=_psnr_of(exact, peak),
+        psnr_y=_psnr_of([(_luma(one), _luma(other)) for one, other in exact], peak),
         ssim=mean(ssim),
         ms_ssim=mean(ms_ssim),
         ssimulacra2=mean(ssimulacra2),
@@ -96,7 +96,13 @@ def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
 def picture_psnr(reference: Picture, picture: Picture) -> float:
     """PSNR in dB of two pictures of one size, of integer samples of the reference's depth, as `evaluate` has it."""
     views = _views(reference, picture, reference.depth)
-    return psnr(*map(np.stack, zip(*views, strict=True)), 2**reference.depth - 1)
+    return _psnr_of(views, 2**reference.depth - 1)
+
+
+def _psnr_of(pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]], peak: float) -> float:
+    """That of the mean error of several pairs of one size."""
+    ones, others = zip(*pairs, strict=True)
+    return psnr(np.stack(ones), np.stack(others), peak)
 
 
 def _views(reference: Picture, picture: Picture, depth: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
@@ -272,5 +278,5 @@ def _planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.moveaxis(np.atleast_3d(pixels), 2, 0))
 
 
-def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.number]:
+def _luma(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels if pixels.ndim == 2 else pixels @ np.array([0.299, 0.587, 0.114])

@@ -99,7 +99,15 @@ class Options:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Real) or isinstance(value, bool)):
                 raise ValueError(f"{name} must be a number, got {value!r}")
-        least = {"n_gaussians": 1, "effort": 1, "target_size": 1, "threads": 1, "seed": 0, "frame": 0, "max_metadata": 0}
+        least = {
+            "n_gaussians": 1,
+            "effort": 1,
+            "target_size": 1,
+            "threads": 1,
+            "seed": 0,
+            "frame": 0,
+            "max_metadata": 0,
+        }
         for name, lowest in least.items():
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < lowest):

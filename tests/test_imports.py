@@ -11,6 +11,7 @@ LAYERS = (
     ("splatkernels",),
     ("splatcodec.errors", "splatcodec.files", "splatcodec.metadata", "splatcodec.splats", "splatcodec.truth"),
     ("splatcodec.container", "splatcodec.image", "splatcodec.fitting", "splatcodec.compress"),
+    ("splatcodec.document",),
     ("splatcodec.decoder", "splatcodec.metrics", "splatcodec.encoding", "splatcodec.options", "splatcodec.history"),
     ("splatcodec.interchange", "splatcodec.tensors", "splatcodec.rd", "splatcodec.plot"),
     ("splatcodec.cli", "splatcodec.pil", "splatcodec.imageio", "splatcodec.mime", "splatcodec.__main__"),

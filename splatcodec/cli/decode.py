@@ -8,7 +8,16 @@ from contextlib import contextmanager
 
 from ..container import DEPTHS
 from ..files import output
-from .options import Parser, add_limits, input_source, positive_float, positive_int, quality, refuse_same_file, spare_file
+from .options import (
+    Parser,
+    add_limits,
+    input_source,
+    positive_float,
+    positive_int,
+    quality,
+    refuse_same_file,
+    spare_file,
+)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:

@@ -3,8 +3,9 @@
 import argparse
 import os
 
-from ..files import STANDARD_STREAM, extension_of, output, read_source, source_name
-from .options import Parser, input_source, positive_float, refuse_same_file, spare_file
+from ..files import STANDARD_STREAM, extension_of, output, source_name
+from ..limits import check_pixels
+from .options import Parser, add_limits, input_source, positive_float, refuse_same_file, spare_file
 
 _FORMATS = (".png", ".svg", ".pdf")
 _DPI = 120
@@ -33,6 +34,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         metavar="K",
         help="size of the ellipses in standard deviations (default: 1)",
     )
+    add_limits(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
     parser.set_defaults(run=run, parser=parser)
 

@@ -8,12 +8,12 @@ from .. import document
 from ..compress import ladder
 from ..compress.lattice import amplitudes
 from ..compress.profiles import Profile
-from ..limits import DEFAULT_MAX_PIXELS
 from ..document import Coded
 from ..errors import GsiError
 from ..fitting.schedule import EFFORTS
 from ..fitting.task import Task
 from ..image import Picture
+from ..limits import DEFAULT_MAX_PIXELS
 from ..splats import Splats
 from .goals import Goal
 from .layers import code_as_they_are, code_fitted
@@ -78,7 +78,7 @@ class Job:
         return self._encoding(code_fitted(self.task, nothing, 0, self.profile, None), 0, 0)
 
     def _encoding(self, colors: Coded, fitted: int, opacity_notch: int) -> Encoding:
-        alpha = self.opacity and self.opacity.coded(opacity_notch)
+        alpha = None if self.opacity is None else self.opacity.coded(opacity_notch)
         data = document.to_bytes(self.profile.number, colors, alpha, self.picture.depth, self.picture.metadata)
         return Encoding(data, fitted, colors.layer.n_gaussians)
 
@@ -93,7 +93,9 @@ def write_splats(splats: Splats, profile: Profile, quality: float) -> bytes:
         return document.to_bytes(profile.number, code_as_they_are(profile, splats), None)
     if splats.height * splats.width > DEFAULT_MAX_PIXELS:
         size = f"{splats.width}x{splats.height}"
-        raise GsiError(f"a canvas of {size} pixels is over the limit of {DEFAULT_MAX_PIXELS}; the profile half has none")
+        raise GsiError(
+            f"a canvas of {size} pixels is over the limit of {DEFAULT_MAX_PIXELS}; the profile half has none"
+        )
     target = splats.render()
     task = Task(target, EFFORTS[min(EFFORTS)])
     notch = Goal("quality", quality).notch(target.clip(0, 1))

@@ -164,7 +164,7 @@ class _ByStep:
         return min(max(round(self._center + octave * ladder.PER_OCTAVE), self.first), self.last)
 
     def encode(self, setting: int) -> Encoding:
-        return self._job.finish(self.splats, setting)
+        return self._job.finish(self.splats, setting, opacity_notch=self._center)
 
     def gaussians(self, octave: float) -> float:
         return len(self.splats) * 2 ** (_GAUSSIANS_PER_STEP * octave)
@@ -187,8 +187,7 @@ class _ByCount:
         return max(round(self.last * 2 ** min(octave, 0)), self.first)
 
     def encode(self, setting: int) -> Encoding:
-        notch = self._center + round(self.octave(setting) * ladder.PER_OCTAVE)
-        return self._job.finish(self.splats, ladder.LAST, most=setting, opacity_notch=max(notch, 0))
+        return self._job.finish(self.splats, ladder.LAST, most=setting, opacity_notch=self._center)
 
     def gaussians(self, octave: float) -> float:
         return len(self.splats) * 2 ** (octave + _SURPLUS)

@@ -20,8 +20,8 @@ from .pillow import PILLOW_ERRORS, is_animated, read_frame
 if TYPE_CHECKING:
     import torch
 
-    ImageLike = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.generic] | torch.Tensor
-    """A path, the bytes of an image file, an open file, a Pillow image, an array or a tensor."""
+    ImageLike = str | os.PathLike[str] | bytes | BinaryIO | Picture | Image.Image | NDArray[np.generic] | torch.Tensor
+    """A path, the bytes of an image file, an open file, a picture, a Pillow image, an array or a tensor."""
 
 
 def load_image(
@@ -76,6 +76,8 @@ def _name_of(image: object) -> str:
 
 
 def _load(image: "ImageLike", name: str, frame: int | None, strip: bool, max_metadata: int) -> Picture:
+    if isinstance(image, Picture):
+        return image
     if isinstance(image, Image.Image):
         return read_frame(image, name, frame)
     if isinstance(image, np.ndarray):

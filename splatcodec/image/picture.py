@@ -1,6 +1,7 @@
 """Picture: samples as floats, and what they mean."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ class Picture:
             return self.planes
         return np.asarray(self.planes * self.alpha + background * (1 - self.alpha), np.float32)
 
-    def pixels(self, depth: int = 8) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def pixels(self, depth: int = 8) -> NDArray[Any]:
         """Integer samples of 8 or 16 bits: [H, W] of a grey picture, otherwise [H, W, C].
 
         C is 2 for grey and alpha, 3 for RGB, 4 for RGB and alpha. Pixels that are not seen at all are black.
@@ -71,7 +72,7 @@ class Picture:
         return pixels
 
 
-def to_integers(planes: NDArray[np.floating], depth: int = 8) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def to_integers(planes: NDArray[np.floating], depth: int = 8) -> NDArray[Any]:
     """Clamp planes [C, H, W] to [0, 1] and round to 8 or 16 bits: [H, W] if C is 1, [H, W, C] otherwise."""
     kind, largest = (np.uint16, 65535) if depth == 16 else (np.uint8, 255)
     pixels = np.empty((*planes.shape[1:], len(planes)), kind)
@@ -82,9 +83,9 @@ def to_integers(planes: NDArray[np.floating], depth: int = 8) -> NDArray[np.uint
 
 def to_uint8(planes: NDArray[np.floating]) -> NDArray[np.uint8]:
     """`to_integers` of 8 bits."""
-    return to_integers(planes, 8)  # type: ignore[return-value]
+    return to_integers(planes, 8)
 
 
-def as_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def as_color(pixels: NDArray[Any]) -> NDArray[Any]:
     """Pixels [H, W, 3] of a grey [H, W] or a colour picture [H, W, 3]."""
     return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
