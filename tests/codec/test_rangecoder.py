@@ -73,7 +73,7 @@ def test_symbols_read_back(count, symbols):
     assert 8 * len(data) == pytest.approx(information.bits[0], rel=0.001, abs=32)
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 200])
+@pytest.mark.parametrize("count", [0, 1, 7, 1500])
 def test_a_reader_by_the_specification_reads_the_same(count):
     message = Message(count, 9, seed=count)
     writer = encoder(10_000)

@@ -44,6 +44,11 @@ def test_random_files_are_read_alike(profile):
             assert found.ancillary["iccp"] == METADATA.icc
 
 
+def test_frequencies_are_halved_alike():
+    """Those of a row add up to 2^16 after 640 symbols."""
+    assert_same(file(Case("vq", 1, 100, 80, 2000)))
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 33, 150])
 @pytest.mark.parametrize("side", [300, 65535])
 @pytest.mark.parametrize("channels", [1, 3])
