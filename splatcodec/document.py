@@ -87,6 +87,8 @@ def to_bytes(
     """
     metadata = metadata or Metadata()
     layer, chunks = colors
+    if layer.channels not in (1, 3):
+        raise GsiError(f"{layer.channels} colour channels cannot be stored: 1 or 3 can")
     if alpha is not None:
         kind = bytes([alpha.is_transparency]) + varint(alpha.coded.layer.n_gaussians)
         chunks = [*chunks, Chunk(_ALPHA, kind), *alpha.coded.chunks]

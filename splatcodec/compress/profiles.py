@@ -113,4 +113,4 @@ def name_of(number: int, file: str) -> str:
     for name, own in _NUMBERS.items():
         if own == number:
             return name
-    raise GsiError(f"{file}: profile: value out of range at byte 5")
+    raise GsiError(f"{file}: profile: value out of range at byte 6")

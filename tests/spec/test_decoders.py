@@ -47,6 +47,7 @@ def test_random_files_are_read_alike(profile):
 def test_frequencies_are_halved_alike():
     """Those of a row add up to 2^16 after 640 symbols."""
     assert_same(file(Case("vq", 1, 100, 80, 2000)))
+    assert_same(file(Case("adaptive", 3, 512, 512, 3000)))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 33, 150])
