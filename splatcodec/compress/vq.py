@@ -55,9 +55,10 @@ class Coded:
 
     def splats(self) -> Splats:
         """The Gaussians."""
-        scales, rotations = _from_log(self.shapes[self.shape_indices])
+        scales, rotations = _from_log(self.shapes)
         colors = _sum(self.colors, self.color_indices)
-        return Splats(self.means, scales, rotations, colors, self.height, self.width)
+        shapes = self.shape_indices
+        return Splats(self.means, scales[shapes], rotations[shapes], colors, self.height, self.width)
 
 
 def quantize(splats: Splats, refiner: Refiner) -> Coded:
