@@ -8,7 +8,7 @@ import math
 import os
 import signal
 import sys
-from typing import BinaryIO, NoReturn
+from typing import IO, BinaryIO, NoReturn
 
 from ..container import MAGIC
 from ..files import STANDARD_STREAM
@@ -33,7 +33,10 @@ def describe(error: Exception) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, and where to read what would be right."""
+    """Says what is wrong in one line, and where to read what would be right; help that cannot be printed is an error."""
+
+    def print_help(self, file: IO[str] | None = None) -> None:
+        print(self.format_help(), end="", file=file, flush=True)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
