@@ -99,7 +99,7 @@ FITS: dict[str, Callable[[], AbstractContextManager[object]]] = {
 
 def measure(path: Path, quality: float) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
     """Bits per pixel and PSNR of each variant, and bits by attribute."""
-    planes = load_image(path)
+    planes = load_image(path).planes
     notch = Goal("quality", quality).notch(planes)
     pixels = np.rint(planes.transpose(1, 2, 0) * 255).astype(np.uint8)
     d = ladder.value(notch)

@@ -36,7 +36,7 @@ def main() -> None:
     rows = []
     print(f"{'picture':12} {'N':>6} {'float':>7} {'file':>7} {'bytes':>7} {'seconds':>8}")
     for path in sorted(arguments.directory.glob("*.png")):
-        planes = load_image(path)
+        planes = load_image(path).planes
         start = time.perf_counter()
         splats = splatcodec.fit(path, n_gaussians=arguments.gaussians, effort=arguments.effort)
         seconds = time.perf_counter() - start

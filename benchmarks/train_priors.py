@@ -99,7 +99,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
 def encoded(picture: str | Path, quality: float, effort: int) -> Quantized:
     """The Gaussians of a file of a picture, by name or by path."""
     set_num_threads(1)
-    planes = load_image(PICTURES[picture]() if isinstance(picture, str) else picture)
+    planes = load_image(PICTURES[picture]() if isinstance(picture, str) else picture).planes
     notch = Goal("quality", quality).notch(planes)
     d = ladder.value(notch)
     task = Task(planes, EFFORTS[effort])

@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--out", default="torch_loop.gsi")
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    splats = fit(torch.from_numpy(load_image(arguments.picture)), arguments.gaussians, arguments.steps)
+    splats = fit(torch.from_numpy(load_image(arguments.picture).planes), arguments.gaussians, arguments.steps)
     splatcodec.write(splats, arguments.out, profile="adaptive", quality=60)
     print(f"{arguments.out}: {splatcodec.evaluate(arguments.picture, arguments.out)}")
 

@@ -1,66 +1,85 @@
 """Decoding: a .gsi file is read back into Gaussians, and these are rasterised at any size."""
 
-import numpy as np
+from typing import Any
+
 from numpy.typing import NDArray
 
-from . import container
-from .compress import profiles
+from . import document
+from .container import DEPTHS
+from .document import Document
 from .files import Source, read_source, source_name
-from .image import to_uint8
+from .image import Picture
+from .limits import DEFAULT_MAX_GAUSSIANS, DEFAULT_MAX_PIXELS, check_pixels
 from .splats import Region, Splats
 
-MAX_PIXELS = 2**27
-"""Largest output `decode` makes: a few bytes of a damaged or hostile file could ask for any amount of memory."""
 
-
-def read(file: Source) -> Splats:
-    """Read the Gaussians of a .gsi file.
+def read(file: Source, *, max_gaussians: int = DEFAULT_MAX_GAUSSIANS) -> Splats:
+    """Read the Gaussians of a .gsi file; of a translucent picture, those of its colours.
 
     Args:
         file: a path, the bytes of the file, or a file opened for reading bytes.
+        max_gaussians: refuse files with more.
 
     Raises:
-        GsiError: the file is damaged, truncated or no .gsi file.
+        GsiError: the file is damaged, truncated or no .gsi file, or has more Gaussians.
         OSError: the file cannot be read.
     """
-    return from_bytes(read_source(file), source_name(file))
+    return read_document(file, max_gaussians=max_gaussians).splats
 
 
-def from_bytes(data: bytes, name: str) -> Splats:
-    """The Gaussians of a .gsi file, which errors call `name`."""
-    header, chunks = container.unpack(data, name)
-    return profiles.named(profiles.name_of(header.profile, name)).read(header, chunks, name)
+def read_document(file: Source, *, max_gaussians: int = DEFAULT_MAX_GAUSSIANS) -> Document:
+    """Read all that a .gsi file holds; otherwise as `read`."""
+    return document.from_bytes(read_source(file), source_name(file), max_gaussians)
 
 
-def decode(
+def decode(file: Source, *, depth: int = 8, **size: Any) -> NDArray[Any]:
+    """Decode a .gsi file to integer samples, uint8 or uint16, at the size of its canvas or any other.
+
+    Args:
+        file: a path, the bytes of the file, or a file opened for reading bytes.
+        depth: bits of the samples, 8 or 16.
+        size: `scale`, `width`, `height`, `region`, `max_pixels` and `max_gaussians` as of `decode_picture`.
+
+    Returns:
+        Pixels [H, W] of a grey picture, otherwise [H, W, C]: C is 2 for grey and opacity, 3 for RGB, 4 for RGB and
+        opacity. Colours are not multiplied by the opacity.
+
+    Raises:
+        GsiError, OSError, ValueError: as of `decode_picture`; the depth is out of range.
+    """
+    if depth not in DEPTHS:
+        raise ValueError(f"depth must be 8 or 16, got {depth!r}")
+    return decode_picture(file, **size).pixels(depth)
+
+
+def decode_picture(
     file: Source,
     *,
     scale: float | None = None,
     width: int | None = None,
     height: int | None = None,
     region: Region | None = None,
-) -> NDArray[np.uint8]:
-    """Decode a .gsi file to 8-bit samples, at the size of its canvas or any other.
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_gaussians: int = DEFAULT_MAX_GAUSSIANS,
+) -> Picture:
+    """Decode a .gsi file to float samples, with all that it says of them.
 
     Args:
         file: a path, the bytes of the file, or a file opened for reading bytes.
         scale: output pixels per canvas pixel; not together with `width` or `height`.
         width, height: output size; one alone keeps the aspect ratio.
         region: x, y, width, height of the part of the canvas to show, which may reach beyond it; all of it if None.
-
-    Returns:
-        Pixels [H, W] of a grey picture, [H, W, 3] of a colour picture.
+        max_pixels, max_gaussians: refuse outputs with more pixels, and files with more Gaussians.
 
     Raises:
-        GsiError: the file is damaged, truncated or no .gsi file.
+        GsiError: the file is damaged, truncated or no .gsi file, or has too many Gaussians.
         OSError: the file cannot be read.
         ValueError: the size or the region is out of range.
     """
-    splats = read(file)
+    name, content = source_name(file), read_document(file, max_gaussians=max_gaussians)
     try:
-        rows, columns = splats.output_size(height, width, scale=scale, region=region)
-        if rows * columns > MAX_PIXELS:
-            raise ValueError(f"an output of {columns}x{rows} pixels is over the limit of {MAX_PIXELS}; decode a region")
+        rows, columns = content.splats.output_size(height, width, scale=scale, region=region)
     except ValueError as error:
-        raise ValueError(f"{source_name(file)}: {error}") from error
-    return to_uint8(splats.render(height, width, scale=scale, region=region))
+        raise ValueError(f"{name}: {error}") from error
+    check_pixels(rows, columns, name, max_pixels)
+    return content.render(height, width, scale=scale, region=region)

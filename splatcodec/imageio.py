@@ -21,7 +21,7 @@ except ModuleNotFoundError as error:
     raise ImportError("imageio is missing: pip install imageio", name="imageio") from error
 
 from .compress import profiles
-from .container import HEADER_LIMIT, MAGIC, Header, read_header
+from .container import HEADER_SIZE, MAGIC, Header, read_header
 from .decoder import decode
 from .files import source_name
 from .splats import Region
@@ -40,7 +40,7 @@ class GsiPlugin(PluginV3):
             # Other plugins may have read from a stream before.
             file = request.get_file()
             file.seek(0)
-            self._head = file.read(HEADER_LIMIT)
+            self._head = file.read(HEADER_SIZE)
             if not self._head.startswith(MAGIC):
                 raise InitializationError(f"{source_name(request.raw_uri)}: not a .gsi file (wrong magic at byte 0)")
         elif request.extension != EXTENSION:
@@ -54,7 +54,7 @@ class GsiPlugin(PluginV3):
         width: int | None = None,
         height: int | None = None,
         region: Region | None = None,
-    ) -> NDArray[np.uint8]:
+    ) -> NDArray[Any]:
         """Decode the picture, at the size of its canvas or any other.
 
         Args:
@@ -62,7 +62,7 @@ class GsiPlugin(PluginV3):
             scale, width, height, region: as in `splatcodec.decode`.
 
         Returns:
-            Pixels [H, W] of a grey picture, [H, W, 3] of a colour picture; a batch has one dimension more in front.
+            Pixels as of `splatcodec.decode`; a batch has one dimension more in front.
 
         Raises:
             GsiError: the file is damaged or truncated.
@@ -75,7 +75,7 @@ class GsiPlugin(PluginV3):
         pixels = decode(file, scale=scale, width=width, height=height, region=region)
         return pixels[None] if is_batch else pixels
 
-    def iter(self, **size: Any) -> Iterator[NDArray[np.uint8]]:
+    def iter(self, **size: Any) -> Iterator[NDArray[Any]]:
         """Yield the picture; `size` is what `read` takes beside an index."""
         yield self.read(**size)
 
@@ -83,7 +83,7 @@ class GsiPlugin(PluginV3):
         """Shape and type of what `read` returns, from the header alone; raises as `read`."""
         is_batch = _is_batch(index)
         header = self._header()
-        shape = (header.height, header.width, 3)[: 2 if header.channels == 1 else 3]
+        shape = (header.height, header.width, header.channels)[: 2 if header.channels == 1 else 3]
         return ImageProperties(
             shape=(1, *shape) if is_batch else shape,
             dtype=np.dtype(np.uint8),

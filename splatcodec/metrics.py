@@ -1,4 +1,4 @@
-"""How close a picture comes to its original: PSNR, SSIM, MS-SSIM and SSIMULACRA 2 of 8-bit samples."""
+"""How close a picture comes to its original: PSNR, SSIM, MS-SSIM and SSIMULACRA 2."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .container import MAGIC
-from .decoder import from_bytes
+from .document import from_bytes
 from .errors import ImageError
 from .files import is_source, read_source, source_name
-from .image import as_color, load_pixels, to_uint8
+from .image import Picture, as_color, load_image, to_integers
 
 if TYPE_CHECKING:
     from .image import ImageLike
@@ -49,44 +49,76 @@ class Evaluation:
 def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
     """Compare a picture to its original.
 
+    Translucent pictures are laid on black and on white, and metrics are means of both, PSNR that of the mean error.
+
     Args:
-        reference: the original, anything `splatcodec.image.load_image` reads.
+        reference: the original, anything `splatcodec.image.load_image` reads; its depth is that of PSNR, all else is
+            of 8-bit samples.
         image: the picture to judge, likewise, or a .gsi file (path, bytes or file).
 
     Raises:
         GsiError, ImageError: one of the two cannot be read, or their sizes differ.
         OSError: a file cannot be read.
     """
-    original = load_pixels(reference)
-    height, width = original.shape[:2]
+    original = load_image(reference, strip=True)
+    size = original.height, original.width
     name = source_name(image)
     content = read_source(image) if is_source(image) else None
     if content is not None and content.startswith(MAGIC):
-        splats = from_bytes(content, name)
-        found = splats.height, splats.width
-        decoded = to_uint8(splats.render()) if found == (height, width) else None
+        document = from_bytes(content, name)
+        found = document.splats.height, document.splats.width
+        judged = document.render() if found == size else None
     else:
-        decoded = load_pixels(image if content is None else content, name)
-        found = decoded.shape[:2]
-    if decoded is None or found != (height, width):
-        raise ImageError(f"{name}: is {found[1]}x{found[0]} pixels, but {source_name(reference)} is {width}x{height}")
-    if original.ndim != decoded.ndim:
-        original, decoded = (as_color(pixels) for pixels in (original, decoded))
+        judged = load_image(image if content is None else content, name, strip=True)
+        found = judged.height, judged.width
+    if judged is None or found != size:
+        raise ImageError(
+            f"{name}: is {found[1]}x{found[0]} pixels, but {source_name(reference)} is {size[1]}x{size[0]}"
+        )
+    exact, pairs = _views(original, judged, original.depth), _views(original, judged, 8)
+
+    def mean(metric: Callable[[NDArray[np.uint8], NDArray[np.uint8]], float | None]) -> float | None:
+        values = [metric(*pair) for pair in pairs]
+        return None if None in values else float(np.mean([value for value in values if value is not None]))
+
+    peak = 2**original.depth - 1
     return Evaluation(
-        psnr=psnr(original, decoded),
-        psnr_y=psnr_y(original, decoded),
-        ssim=ssim(original, decoded),
-        ms_ssim=ms_ssim(original, decoded),
-        ssimulacra2=ssimulacra2(original, decoded),
+        psnr=_psnr_of(exact, peak),
+        psnr_y=_psnr_of([(_luma(one), _luma(other)) for one, other in exact], peak),
+        ssim=mean(ssim),
+        ms_ssim=mean(ms_ssim),
+        ssimulacra2=mean(ssimulacra2),
         bytes=None if content is None else len(content),
-        bpp=None if content is None else 8 * len(content) / (width * height),
+        bpp=None if content is None else 8 * len(content) / (size[0] * size[1]),
     )
 
 
-def psnr(reference: NDArray[np.number], image: NDArray[np.number]) -> float:
-    """Peak signal-to-noise ratio in dB of two arrays of samples up to 255; infinite if they are equal."""
+def picture_psnr(reference: Picture, picture: Picture) -> float:
+    """PSNR in dB of two pictures of one size, of integer samples of the reference's depth, as `evaluate` has it."""
+    views = _views(reference, picture, reference.depth)
+    return _psnr_of(views, 2**reference.depth - 1)
+
+
+def _psnr_of(pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]], peak: float) -> float:
+    """That of the mean error of several pairs of one size."""
+    ones, others = zip(*pairs, strict=True)
+    return psnr(np.stack(ones), np.stack(others), peak)
+
+
+def _views(reference: Picture, picture: Picture, depth: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Pairs of integer samples to compare: as they are, or on black and on white if one of the two is translucent."""
+    backgrounds = (0.0,) if reference.alpha is None and picture.alpha is None else (0.0, 1.0)
+    pairs = []
+    for background in backgrounds:
+        one, other = (to_integers(each.over(background), depth) for each in (reference, picture))
+        pairs.append((as_color(one), as_color(other)) if one.ndim != other.ndim else (one, other))
+    return pairs
+
+
+def psnr(reference: NDArray[np.number], image: NDArray[np.number], peak: float = 255) -> float:
+    """Peak signal-to-noise ratio in dB of two arrays of samples up to `peak`; infinite if they are equal."""
     error = np.mean((reference.astype(np.float64) - image.astype(np.float64)) ** 2)
-    return float(10 * np.log10(255**2 / error)) if error > 0 else float("inf")
+    return float(10 * np.log10(peak**2 / error)) if error > 0 else float("inf")
 
 
 def psnr_y(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
@@ -246,5 +278,5 @@ def _planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.moveaxis(np.atleast_3d(pixels), 2, 0))
 
 
-def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.number]:
+def _luma(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels if pixels.ndim == 2 else pixels @ np.array([0.299, 0.587, 0.114])

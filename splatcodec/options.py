@@ -12,6 +12,7 @@ from .compress import profiles
 from .container import MAX_GAUSSIANS
 from .encoding.goals import DEFAULT_QUALITY, Goal, Kind
 from .fitting.schedule import EFFORTS
+from .metadata import MAX_METADATA
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,8 +53,12 @@ class Options:
         loss: "l2", the squared error; "l1", the absolute error; a mix with SSIM: "l1+ssim:0.2" is 0.8 times the
             absolute error plus 0.2 times (1 - SSIM); or a function of an image and its target, both [C, H, W] with
             1.0 as full scale, that returns the loss and its gradient [C, H, W]. Goes with the tune "psnr" only.
-        background: a colour such as "white" or "#204080", as CSS has them, to lay translucent pictures on.
+        background: a colour such as "white" or "#204080", as CSS has them, to lay translucent pictures on; otherwise
+            they stay translucent.
         frame: which one of an animation, or page of several, from 0.
+        strip: whether to leave out colour profile, EXIF and XMP.
+        max_metadata: bytes that each of these may take. More of EXIF or XMP is left out, with a warning; a picture
+            with a larger colour profile is refused.
         weights: how much each pixel counts: an image of the same size, such as a mask; its mean over channels.
         max_seconds: time for the whole encode, at a loss of quality if the effort would take longer: fewer steps, and
             where these would be too few, of a picture with fewer pixels. Compiling or loading the kernels does not
@@ -80,6 +85,8 @@ class Options:
     loss: "str | LossFunction" = DEFAULT_LOSS
     background: str | None = None
     frame: int | None = None
+    strip: bool = False
+    max_metadata: int = MAX_METADATA
     weights: "ImageLike | None" = field(default=None, compare=False)
     max_seconds: float | None = None
     seed: int = 0
@@ -92,7 +99,15 @@ class Options:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Real) or isinstance(value, bool)):
                 raise ValueError(f"{name} must be a number, got {value!r}")
-        least = {"n_gaussians": 1, "effort": 1, "target_size": 1, "threads": 1, "seed": 0, "frame": 0}
+        least = {
+            "n_gaussians": 1,
+            "effort": 1,
+            "target_size": 1,
+            "threads": 1,
+            "seed": 0,
+            "frame": 0,
+            "max_metadata": 0,
+        }
         for name, lowest in least.items():
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < lowest):
@@ -115,6 +130,8 @@ class Options:
             raise ValueError(f"loss must be a name or a function, got {self.loss!r}")
         if self.background is not None:
             ImageColor.getrgb(self.background)
+        if not isinstance(self.strip, bool):
+            raise ValueError(f"strip must be True or False, got {self.strip!r}")
         if self.callback is not None and not callable(self.callback):
             raise ValueError(f"callback must be a function, got {self.callback!r}")
         if self.max_seconds is not None and not 0 < self.max_seconds < math.inf:

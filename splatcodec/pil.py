@@ -5,24 +5,28 @@
 
 import math
 import operator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import IO
 
 from PIL import Image, ImageFile
 
 from .compress import profiles
-from .container import HEADER_LIMIT, MAGIC, VERSION, read_header, unpack
+from .container import HEADER_SIZE, MAGIC, MAJOR, read_header, unpack
 from .errors import GsiError, ImageError
 from .files import source_name
+from .metadata import Metadata
 
 FORMAT = "GSI"
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+"""What Pillow calls a number of channels."""
 
 
 class GsiImageFile(ImageFile.ImageFile):
     """A .gsi file: its header is read when it is opened, its Gaussians when pixels are asked for.
 
     Until then `size` may be set to any width and height in pixels, and the picture is rendered at that size.
-    `info` holds `n_gaussians`, and `profile` as in `Options`.
+    `info` holds `n_gaussians`, and `profile` as in `Options`; once there are pixels also `icc_profile`, `exif` and
+    `xmp`, where the file has them.
 
     Raises:
         SyntaxError: the file is no .gsi file, or its header is damaged, truncated or of a later version.
@@ -39,15 +43,15 @@ class GsiImageFile(ImageFile.ImageFile):
         name = source_name(self.fp)
         start = self.fp.tell()
         try:
-            header = read_header(self.fp.read(HEADER_LIMIT), name)
+            header = read_header(self.fp.read(HEADER_SIZE), name)
             profile = profiles.name_of(header.profile, name)
         except GsiError as error:
             raise SyntaxError(str(error)) from error
-        self._mode = "L" if header.channels == 1 else "RGB"
+        self._mode = MODES[header.channels]
         self._size = (header.width, header.height)
         self.info = {"n_gaussians": header.n_gaussians, "profile": profile}
         # Without extents a tile is all of the picture, whichever size that has by then.
-        self.tile = [ImageFile._Tile("gsi", None, start, (name,))]
+        self.tile = [ImageFile._Tile("gsi", None, start, (name, self.info))]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -118,7 +122,7 @@ class GsiImageFile(ImageFile.ImageFile):
         assert isinstance(arguments, tuple)
         self.fp.seek(start)
         try:
-            unpack(self.fp.read(), *arguments)
+            unpack(self.fp.read(), arguments[0])
         except GsiError as error:
             raise OSError(str(error)) from error
         finally:
@@ -138,18 +142,24 @@ class GsiDecoder(ImageFile.PyDecoder):
     def decode(self, buffer: "Image.DecoderInput") -> tuple[int, int]:
         """Read the whole file and fill the picture; `buffer` holds nothing."""
         # What follows is slow to import, and opening a file needs none of it.
-        from .decoder import from_bytes
-        from .image import to_uint8
+        from .document import from_bytes
 
         assert self.fd is not None
-        (name,) = self.args
+        name, info = self.args
         try:
-            splats = from_bytes(self.fd.read(), name)
+            content = from_bytes(self.fd.read(), name)
         except GsiError as error:
             raise OSError(str(error)) from error
-        pixels = to_uint8(splats.render(self.state.ysize, self.state.xsize))
-        self.set_as_raw(pixels.tobytes())
+        info |= _noted(content.metadata)
+        self.set_as_raw(content.render(self.state.ysize, self.state.xsize).pixels().tobytes())
         return -1, 0
+
+
+def _noted(metadata: Metadata) -> dict[str, bytes]:
+    """What Pillow calls the parts of metadata."""
+    exif = metadata.exif and b"Exif\0\0" + metadata.exif
+    named = {"icc_profile": metadata.icc, "exif": exif, "xmp": metadata.xmp}
+    return {name: value for name, value in named.items() if value}
 
 
 def _accept(prefix: bytes) -> bool | str:
@@ -157,31 +167,39 @@ def _accept(prefix: bytes) -> bool | str:
     if not prefix.startswith(MAGIC):
         return False
     version = prefix[len(MAGIC) :][:1]
-    if version not in (b"", bytes([VERSION])):
-        return f"a .gsi file of version {version[0]} is not supported, only version {VERSION}"
+    if version not in (b"", bytes([MAJOR])):
+        return f"a .gsi file of version {version[0]} is not supported, only version {MAJOR}"
     return True
 
 
 def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
-    """Write a picture; of the options that `save` was given, the fields of `Options` count.
+    """Write a picture; of the options that `save` was given, the fields of `Options` count, and `exif` and `xmp`.
 
     Raises:
-        OSError: the picture has more than 8 bits per sample, is translucent or cannot be encoded otherwise.
+        OSError: the picture cannot be encoded.
         ValueError: an option is out of range, or a target cannot be met.
     """
     from .encoding.encode import encode
-    from .image import load_pixels
+    from .image import load_image
     from .options import Options
 
+    given = image.encoderinfo
     known = {field.name for field in fields(Options)}
     # The current frame is what is saved.
-    options = {name: value for name, value in image.encoderinfo.items() if name in known - {"frame"}}
-    # As for every format of Pillow, pixels are written as they lie in memory: EXIF does not turn them.
+    options = {name: value for name, value in given.items() if name in known - {"frame"}}
+    # As for every format of Pillow, pixels are written as they lie in memory: EXIF does not turn them, and is kept
+    # where `save` is given it.
     frame = image.copy()
-    frame.info = {name: value for name, value in image.info.items() if name == "transparency"}
+    frame.info = {name: image.info[name] for name in ("transparency", "icc_profile") if name in image.info}
+    if "icc_profile" in given:
+        frame.info["icc_profile"] = given["icc_profile"]
+    exif = given.get("exif")
+    if isinstance(exif, Image.Exif):
+        exif = exif.tobytes()
     try:
-        name = f"cannot write mode {image.mode} as {FORMAT}"
-        data = encode(load_pixels(frame, name, background=options.get("background")), **options)
+        picture = load_image(frame, f"cannot write mode {image.mode} as {FORMAT}")
+        noted = replace(picture.metadata, exif=exif and exif.removeprefix(b"Exif\0\0"), xmp=given.get("xmp") or None)
+        data = encode(replace(picture, metadata=noted), **options)
     except ImageError as error:
         raise OSError(str(error)) from error
     file.write(data)

@@ -54,9 +54,7 @@ def _box(text: str) -> tuple[int, int, int, int]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Encode, match sizes and draw."""
-    import numpy as np
-
-    from ..image import image_bytes, load_pixels, output_format
+    from ..image import image_bytes, load_image, load_pixels, output_format
     from ..rd import Gsi, get_codec
     from ..rd.comparison import busiest, compare, sheet
 
@@ -73,4 +71,4 @@ def run(arguments: argparse.Namespace) -> None:
             raise ValueError(f"the crop {x},{y},{w},{h} is not within the picture of {width}x{height} pixels")
     with output(arguments.output) as file:
         samples = compare(pixels, Gsi(effort=arguments.effort), arguments.quality, others)
-        file.write(image_bytes(np.asarray(sheet(pixels, samples, crops)), format_name))
+        file.write(image_bytes(load_image(sheet(pixels, samples, crops)), format_name))

@@ -6,8 +6,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..container import DEPTHS
 from ..files import output
-from .options import Parser, input_source, positive_float, positive_int, quality, refuse_same_file, spare_file
+from .options import (
+    Parser,
+    add_limits,
+    input_source,
+    positive_float,
+    positive_int,
+    quality,
+    refuse_same_file,
+    spare_file,
+)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
@@ -30,6 +40,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         help="part of the canvas to show, in its pixels (default: all of it); for a negative X write --region=X,Y,W,H",
     )
     parser.add_argument(
+        "--depth",
+        type=int,
+        choices=DEPTHS,
+        default=DEPTHS[0],
+        help="bits of the samples to write; 16 in PNG and TIFF (default: %(default)s)",
+    )
+    add_limits(parser)
+    parser.add_argument(
         "--output-quality",
         type=quality,
         metavar="Q",
@@ -51,7 +69,7 @@ def _region(text: str) -> tuple[float, float, float, float]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Decode and save."""
-    from ..decoder import decode
+    from ..decoder import decode_picture
     from ..image import image_bytes, output_format
 
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
@@ -59,14 +77,16 @@ def run(arguments: argparse.Namespace) -> None:
         spare_file(arguments.output)
     format_name = output_format(arguments.output)
     with output(arguments.output) as file, _without_blas():
-        pixels = decode(
+        picture = decode_picture(
             input_source(arguments.input),
             scale=arguments.scale,
             width=arguments.width,
             height=arguments.height,
             region=arguments.region,
+            max_pixels=arguments.max_pixels,
+            max_gaussians=arguments.max_gaussians,
         )
-        file.write(image_bytes(pixels, format_name, arguments.output_quality))
+        file.write(image_bytes(picture, format_name, arguments.output_quality, arguments.depth))
 
 
 @contextmanager

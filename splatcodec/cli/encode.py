@@ -14,6 +14,7 @@ from ..container import MAX_GAUSSIANS
 from ..encoding.goals import DEFAULT_QUALITY, Kind
 from ..errors import TargetError
 from ..files import STANDARD_STREAM, output
+from ..metadata import MAX_METADATA
 from ..options import DEFAULT_LOSS, DEFAULT_PROFILE, DEFAULT_TUNE, TUNES, Options
 from .fits import interrupts, progress
 from .options import (
@@ -99,13 +100,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         "--background",
         type=color,
         metavar="COLOR",
-        help="to lay translucent pictures on: a name such as white, or #RRGGBB (default: they are refused)",
+        help="to lay translucent pictures on: a name such as white, or #RRGGBB (default: they stay translucent)",
     )
     parser.add_argument(
         "--frame",
         type=natural_number,
         metavar="K",
         help="which one of an animation, or of several pages, from 0 (default: the first)",
+    )
+    parser.add_argument("--strip", action="store_true", help="leave out colour profile, EXIF and XMP")
+    parser.add_argument(
+        "--max-metadata",
+        type=natural_number,
+        metavar="BYTES",
+        default=MAX_METADATA,
+        help="that colour profile, EXIF and XMP may take each (default: %(default)s)",
     )
     parser.add_argument(
         "--weights",
@@ -200,7 +209,7 @@ def run(arguments: argparse.Namespace) -> None:
         _report(arguments, outcome, device, time.perf_counter() - start, interrupted())
         if film is not None and recorder is not None:
             try:
-                film.write(recorder.to_bytes(check_film(arguments.record), to_uint8(outcome.picture)))
+                film.write(recorder.to_bytes(check_film(arguments.record), to_uint8(outcome.picture.over(0))))
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(f"{arguments.record} is not written, {arguments.output} is") from None
 
@@ -253,6 +262,8 @@ def _options(arguments: argparse.Namespace, device: str, callback: "Callable[[Fi
         loss=arguments.loss,
         background=arguments.background,
         frame=arguments.frame,
+        strip=arguments.strip,
+        max_metadata=arguments.max_metadata,
         weights=None if arguments.weights is None else input_source(arguments.weights),
         max_seconds=arguments.max_seconds,
         profile=arguments.profile,
@@ -264,28 +275,33 @@ def _options(arguments: argparse.Namespace, device: str, callback: "Callable[[Fi
 
 def _report(arguments: argparse.Namespace, outcome: "Outcome", device: str, seconds: float, interrupted: bool) -> None:
     """Print what has been written, and what is remarkable about it."""
-    from ..decoder import decode
-    from ..image import to_uint8
-    from ..metrics import psnr
+    from ..decoder import read_document
+    from ..metrics import picture_psnr
 
     if interrupted and not arguments.quiet:
         print("splatcodec: interrupted, kept what had been fitted", file=sys.stderr)
     if arguments.quiet and not arguments.json:
         return
-    encoding, (_, height, width) = outcome.encoding, outcome.picture.shape
-    size = len(encoding.data)
+    encoding, picture = outcome.encoding, outcome.picture
+    size, pixels = len(encoding.data), picture.height * picture.width
+    content = read_document(encoding.data)
+    noted = (picture.metadata.icc, picture.metadata.exif, picture.metadata.xmp)
     source_bytes = os.path.getsize(arguments.input) if os.path.isfile(arguments.input) else None
     result = {
         "input": arguments.input,
         "output": arguments.output,
-        "width": width,
-        "height": height,
+        "width": picture.width,
+        "height": picture.height,
+        "channels": len(picture.planes) + (picture.alpha is not None),
+        "depth": picture.depth,
         "n_gaussians": encoding.n_gaussians,
+        "n_gaussians_alpha": 0 if content.alpha is None else len(content.alpha.splats),
         "pruned": encoding.fitted - encoding.n_gaussians,
         "bytes": size,
+        "metadata_bytes": sum(len(entry) for entry in noted if entry is not None),
         "source_bytes": source_bytes,
-        "bpp": 8 * size / (width * height),
-        "psnr": psnr(to_uint8(outcome.picture), decode(encoding.data)),
+        "bpp": 8 * size / pixels,
+        "psnr": picture_psnr(picture, content.render()),
         "seconds": round(seconds, 3),
         "profile": arguments.profile,
         "device": device,
@@ -294,9 +310,11 @@ def _report(arguments: argparse.Namespace, outcome: "Outcome", device: str, seco
     if arguments.json:
         print_json(result)
     else:
+        alpha = f" and {result['n_gaussians_alpha']} for opacity" if content.alpha else ""
+        metadata = " ({metadata_bytes} of metadata)".format(**result) if result["metadata_bytes"] else ""
         print(
-            "{output}: {width}x{height}, {n_gaussians} Gaussians ({pruned} pruned), {bytes} bytes, {bpp:.3f} bpp, "
-            "PSNR {psnr:.2f} dB, {seconds:.1f} s".format(**result),
+            "{output}: {width}x{height}, {n_gaussians} Gaussians ({pruned} pruned){alpha}, {bytes} bytes{metadata}, "
+            "{bpp:.3f} bpp, PSNR {psnr:.2f} dB, {seconds:.1f} s".format(**result, alpha=alpha, metadata=metadata),
             file=sys.stderr,
         )
     if arguments.quiet:

@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
     bits, overlap = {}, None
     if arguments.attributes and header.n_gaussians:
         contract = profiles.named(profile)
-        overlap = contract.read(header, chunks, source_name(source)).overlap()
-        found = contract.describe(header, chunks, source_name(source))
+        overlap = contract.read(header.colors, chunks, source_name(source)).overlap()
+        found = contract.describe(header.colors, chunks, source_name(source))
         bits = {name: total / header.n_gaussians for name, total in found.items()}
     if arguments.json:
         print_json(

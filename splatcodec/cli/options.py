@@ -13,6 +13,7 @@ from typing import IO, BinaryIO, NoReturn
 from ..container import MAGIC
 from ..files import STANDARD_STREAM
 from ..fitting.schedule import EFFORTS
+from ..limits import DEFAULT_MAX_GAUSSIANS, DEFAULT_MAX_PIXELS
 from ..options import DEFAULT_EFFORT
 
 TERMINATION = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -171,6 +172,24 @@ def heed_common(arguments: argparse.Namespace) -> None:
     if arguments.verbose:
         logging.basicConfig(level=logging.WARNING, format="%(relativeCreated)6d ms  %(message)s")
         logging.getLogger("splatcodec").setLevel(logging.INFO)
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """What a file may ask for."""
+    parser.add_argument(
+        "--max-pixels",
+        type=positive_int,
+        metavar="PIXELS",
+        default=DEFAULT_MAX_PIXELS,
+        help="refuse outputs with more (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-gaussians",
+        type=positive_int,
+        metavar="GAUSSIANS",
+        default=DEFAULT_MAX_GAUSSIANS,
+        help="refuse files with more (default: %(default)s)",
+    )
 
 
 def add_effort(parser: argparse.ArgumentParser) -> None:

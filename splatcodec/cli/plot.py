@@ -3,8 +3,9 @@
 import argparse
 import os
 
-from ..files import STANDARD_STREAM, extension_of, output, read_source, source_name
-from .options import Parser, input_source, positive_float, refuse_same_file, spare_file
+from ..files import STANDARD_STREAM, extension_of, output, source_name
+from ..limits import check_pixels
+from .options import Parser, add_limits, input_source, positive_float, refuse_same_file, spare_file
 
 _FORMATS = (".png", ".svg", ".pdf")
 _DPI = 120
@@ -33,6 +34,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         metavar="K",
         help="size of the ellipses in standard deviations (default: 1)",
     )
+    add_limits(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
     parser.set_defaults(run=run, parser=parser)
 
@@ -46,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_same_file(arguments.parser, arguments.output, FILE=arguments.file, IMG=arguments.reference)
     if not arguments.overwrite:
         spare_file(arguments.output)
-    from ..decoder import MAX_PIXELS, from_bytes
+    from ..decoder import read
     from ..plot import sheet
 
     # After the line that says what to do where it is missing.
@@ -55,10 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
     source = input_source(arguments.file)
     name = source_name(source)
     with output(arguments.output) as file:
-        splats = from_bytes(read_source(source), name)
-        if splats.height * splats.width > MAX_PIXELS:
-            size = f"{splats.width}x{splats.height}"
-            raise ValueError(f"{name}: a canvas of {size} pixels is over the limit of {MAX_PIXELS}")
+        splats = read(source, max_gaussians=arguments.max_gaussians)
+        check_pixels(splats.height, splats.width, name, arguments.max_pixels)
         figure = Figure(layout="constrained")
         sheet(
             splats,

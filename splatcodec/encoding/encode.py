@@ -8,19 +8,18 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from splatkernels.threads import limited
 
 from ..compress import ladder, profiles
-from ..compress.profiles import Profile
-from ..decoder import from_bytes
+from ..document import from_bytes
 from ..files import replacing
 from ..fitting.task import Task
+from ..image import Picture
 from ..options import Options, options_of
 from ..splats import Splats
-from .finish import Encoding, finish, write_splats
+from .finish import Encoding, Job, write_splats
+from .goals import Goal
+from .opacity import visible_colors
 from .prepare import prepare
 from .targets import USUAL_TRIES, meet
 
@@ -56,29 +55,33 @@ class Outcome:
     """What an encode has led to."""
 
     encoding: Encoding
-    picture: NDArray[np.float32]
-    """[C, H, W], full scale 1: what was to be encoded."""
+    picture: Picture
+    """What was to be encoded."""
 
 
 def encode_to(image: "ImageLike", options: Options) -> Outcome:
     """Encode a picture, and say how that went; otherwise like `encode`."""
-    goal, profile = options.goal, profiles.named(options.profile)
+    goal = options.goal
     searches = goal is not None and goal.is_target
     with limited(options.threads):
-        picture, task = prepare(image, options, USUAL_TRIES if searches else 1)
-        if goal is None:
-            splats = _fit(task, None, options.n_gaussians)
-            return Outcome(finish(task, splats, ladder.nearest(task.balanced_d(splats)), profile), picture)
-        if searches:
-            return Outcome(meet(goal, picture, task, profile, options.n_gaussians), picture)
-        notch = goal.notch(picture)
-        if task.is_small and options.n_gaussians is None:
-            return Outcome(_best(task, notch, profile), picture)
-        return Outcome(finish(task, _fit(task, notch, options.n_gaussians), notch, profile), picture)
+        job = prepare(image, options, USUAL_TRIES if searches else 1)
+        return Outcome(_encode(job, goal, options.n_gaussians), job.picture)
+
+
+def _encode(job: Job, goal: Goal | None, n_gaussians: int | None) -> Encoding:
+    if goal is None:
+        splats = _fit(job.task, None, n_gaussians)
+        return job.finish(splats, ladder.nearest(job.task.balanced_d(splats)))
+    if goal.is_target:
+        return meet(goal, job, n_gaussians)
+    notch = goal.notch(visible_colors(job.picture))
+    if job.task.is_small and n_gaussians is None:
+        return _best(job, notch)
+    return job.finish(_fit(job.task, notch, n_gaussians), notch)
 
 
 def fit(image: "ImageLike", options: Options | None = None, **fields: Any) -> Splats:
-    """Fit Gaussians to a picture, without any quantisation.
+    """Fit Gaussians to the colours of a picture, without any quantisation.
 
     Args:
         image, options, fields: as in `encode`; there is no file whose size or PSNR could be a target.
@@ -94,8 +97,9 @@ def fit(image: "ImageLike", options: Options | None = None, **fields: Any) -> Sp
     if goal is not None and goal.is_target:
         raise ValueError(f"a fit has no {goal.kind}: it is of a file, which takes `encode`")
     with limited(options.threads):
-        picture, task = prepare(image, options, 0)
-        return _fit(task, None if goal is None else goal.notch(picture), options.n_gaussians)
+        job = prepare(image, options, 0)
+        notch = None if goal is None else goal.notch(visible_colors(job.picture))
+        return _fit(job.task, notch, options.n_gaussians)
 
 
 def _fit(task: Task, notch: int | None, n_gaussians: int | None) -> Splats:
@@ -107,25 +111,25 @@ def _fit(task: Task, notch: int | None, n_gaussians: int | None) -> Splats:
     return task.grow(task.budget_of_price(d))
 
 
-def _best(task: Task, notch: int, profile: Profile) -> Encoding:
+def _best(job: Job, notch: int) -> Encoding:
     """The file of the least distortion + lambda rate, for the D of a notch, among those of several notches around.
 
     These are the same ones for all D nearby. So a finer D takes a file that is no worse and no smaller, whichever fits
     have come out well.
     """
-    middle = round(notch / _APART)
+    task, middle = job.task, round(notch / _APART)
     found: list[Encoding] = []
     for number in (middle, *(middle + sign * away for away in range(1, _AWAY + 1) for sign in (-1, 1))):
         if found and not task.in_time:
             break
         own = min(max(number * _APART, 0), ladder.LAST)
         splats = task.grow(task.budget_of_price(ladder.value(own)), attempt=max(number, 0))
-        found.append(finish(task, splats, own, profile))
+        found.append(job.finish(splats, own))
     price = _SHARE_OF_BITS * ladder.SLOPE * ladder.value(notch) ** 2
 
     def cost(encoding: Encoding) -> tuple[bool, float]:
         """A file without Gaussians comes last, whatever it costs."""
-        error = task.squared_error(from_bytes(encoding.data, ""))
+        error = task.squared_error(from_bytes(encoding.data, "").splats)
         return encoding.n_gaussians == 0, error + price * 8 * len(encoding.data)
 
     return min(found, key=cost)

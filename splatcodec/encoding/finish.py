@@ -1,26 +1,27 @@
 """From a fit to a file: Gaussians are pruned, quantised and written."""
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
 
-from .. import container
+from .. import document
 from ..compress import ladder
 from ..compress.lattice import amplitudes
 from ..compress.profiles import Profile
-from ..decoder import MAX_PIXELS
+from ..document import Coded
 from ..errors import GsiError
-from ..fitting.pace import Deadline
 from ..fitting.schedule import EFFORTS
 from ..fitting.task import Task
+from ..image import Picture
+from ..limits import DEFAULT_MAX_PIXELS
 from ..splats import Splats
 from .goals import Goal
+from .layers import code_as_they_are, code_fitted
+from .opacity import Opacity
 
 # Share of the Gaussians of others that may be too faint to be stored well, the steps that the faintest of the rest get,
 # and an amplitude that nobody sees.
 _FAINTEST, _STEPS, _LEAST_D = 0.02, 4, 1e-6
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,32 +33,54 @@ class Encoding:
     fitted: int
     """Gaussians of the fit; those that are not in the file were worth less than their bits."""
     n_gaussians: int
-    """Gaussians of the file."""
+    """Gaussians of the file that make colours."""
 
 
-def finish(task: Task, splats: Splats, notch: int, profile: Profile, most: int | None = None) -> Encoding:
-    """Prune fitted Gaussians, and write them in a profile, as close to the picture as the notch of D allows.
+@dataclass(frozen=True)
+class Job:
+    """A picture that is to become a file.
 
-    Args:
-        task: what knows the picture.
-        splats: the fit.
-        notch: of D on its ladder.
+    Attributes:
+        picture: what to encode.
+        task: the fit of its colours.
         profile: of the file.
-        most: how many Gaussians to keep at most, the ones that would be missed most.
-
-    Raises:
-        GsiError: they do not fit the format.
+        opacity: the fit of its opacity; None if it is opaque.
     """
-    deadline = task.begin_rounding()
-    kept = task.prune(splats if most is None else task.trim(splats, most, deadline), ladder.value(notch))
-    return _round(task, kept, notch, profile, len(splats), deadline)
 
+    picture: Picture
+    task: Task
+    profile: Profile
+    opacity: Opacity | None = None
 
-def smallest(task: Task, profile: Profile) -> Encoding:
-    """The smallest file of a picture: one without Gaussians."""
-    pairs, numbers = np.empty((0, 2), np.float32), np.empty(0, np.float32)
-    nothing = Splats(pairs, pairs, numbers, np.empty((0, task.channels), np.float32), task.height, task.width)
-    return _round(task, nothing, 0, profile, 0, None)
+    def finish(self, splats: Splats, notch: int, most: int | None = None, opacity_notch: int | None = None) -> Encoding:
+        """Prune fitted Gaussians, and write them as close to the picture as the notch of D allows.
+
+        Args:
+            splats: the fit.
+            notch: of D on its ladder.
+            most: how many Gaussians to keep at most, the ones that would be missed most.
+            opacity_notch: of the D of the opacity; the same if None.
+
+        Raises:
+            GsiError: they do not fit the format.
+        """
+        deadline = self.task.begin_rounding()
+        kept = splats if most is None else self.task.trim(splats, most, deadline)
+        kept = self.task.prune(kept, ladder.value(notch))
+        coded = code_fitted(self.task, kept, notch, self.profile, deadline)
+        return self._encoding(coded, len(splats), notch if opacity_notch is None else opacity_notch)
+
+    def smallest(self) -> Encoding:
+        """The smallest file of the picture: one without Gaussians."""
+        pairs, numbers = np.empty((0, 2), np.float32), np.empty(0, np.float32)
+        colors = np.empty((0, self.task.channels), np.float32)
+        nothing = Splats(pairs, pairs, numbers, colors, self.task.height, self.task.width)
+        return self._encoding(code_fitted(self.task, nothing, 0, self.profile, None), 0, 0)
+
+    def _encoding(self, colors: Coded, fitted: int, opacity_notch: int) -> Encoding:
+        alpha = None if self.opacity is None else self.opacity.coded(opacity_notch)
+        data = document.to_bytes(self.profile.number, colors, alpha, self.picture.depth, self.picture.metadata)
+        return Encoding(data, fitted, colors.layer.n_gaussians)
 
 
 def write_splats(splats: Splats, profile: Profile, quality: float) -> bytes:
@@ -67,28 +90,17 @@ def write_splats(splats: Splats, profile: Profile, quality: float) -> bytes:
         GsiError: they do not fit the format, or the picture is too large to be drawn.
     """
     if not profile.needs_picture:
-        return _pack(profile, splats, *profile.write(splats))
-    if splats.height * splats.width > MAX_PIXELS:
+        return document.to_bytes(profile.number, code_as_they_are(profile, splats), None)
+    if splats.height * splats.width > DEFAULT_MAX_PIXELS:
         size = f"{splats.width}x{splats.height}"
-        raise GsiError(f"a canvas of {size} pixels is over the limit of {MAX_PIXELS}; the profile half has none")
-    picture = splats.render()
-    task = Task(picture, EFFORTS[min(EFFORTS)])
-    notch = Goal("quality", quality).notch(picture.clip(0, 1))
+        raise GsiError(
+            f"a canvas of {size} pixels is over the limit of {DEFAULT_MAX_PIXELS}; the profile half has none"
+        )
+    target = splats.render()
+    task = Task(target, EFFORTS[min(EFFORTS)])
+    notch = Goal("quality", quality).notch(target.clip(0, 1))
     if len(splats):
         # Many faint ones may be all there is: nearly all are to remain.
         faintest = max(float(np.quantile(amplitudes(splats.scales, splats.colors), _FAINTEST)), _LEAST_D)
         notch = max(notch, ladder.nearest(faintest / _STEPS))
-    return _round(task, splats, notch, profile, len(splats), None).data
-
-
-def _round(task: Task, kept: Splats, notch: int, profile: Profile, fitted: int, deadline: Deadline | None) -> Encoding:
-    d = ladder.value(notch)
-    _log.info("rounding %d of %d Gaussians, D = %.4g", len(kept), fitted, d)
-    quantised = profile.quantise(kept, notch, task.refiner(kept, d if profile.follows_d else None, deadline))
-    count, chunks = profile.write(quantised)
-    return Encoding(_pack(profile, kept, count, chunks), fitted, count)
-
-
-def _pack(profile: Profile, splats: Splats, count: int, chunks: list[container.Chunk]) -> bytes:
-    header = container.Header(profile.number, splats.channels, splats.width, splats.height, count)
-    return container.pack(header, chunks)
+    return document.to_bytes(profile.number, code_fitted(task, splats, notch, profile, None), None)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from splatkernels import resolve_device
 
 from .. import container
+from ..compress import profiles
 from ..errors import ImageError
 from ..files import source_name
 from ..fitting.loss import Loss
@@ -18,58 +19,101 @@ from ..fitting.objective import Objective, make_objective, tuned_to_structure
 from ..fitting.pace import Deadline, affordable, reduce
 from ..fitting.schedule import EFFORTS
 from ..fitting.task import Task
-from ..image import load_image
-from ..options import DEFAULT_LOSS, Options
+from ..image import Picture, load_image
+from ..options import DEFAULT_LOSS, DEFAULT_TUNE, Options
+from .finish import Job
 from .goals import Kind
+from .opacity import Opacity, color_weights, opacity_weights, target_of, visible_colors
 
 if TYPE_CHECKING:
     from ..image import ImageLike
 
 # However long it has taken to read a picture, this much of the time is left for it.
 _LEAST_SHARE = 0.25
+# Of limited time, what the opacity may take.
+_SHARE_OF_OPACITY = 0.3
 
 
-def prepare(image: "ImageLike", options: Options, roundings: int) -> tuple[NDArray[np.float32], Task]:
-    """The picture [C, H, W], and the task of fitting it; `roundings` says how many files are going to be made.
+def prepare(image: "ImageLike", options: Options, roundings: int) -> Job:
+    """Load a picture and plan the fits of its colours and its opacity; `roundings` files are going to be made.
 
     Raises:
         ImageError: the image or the weights cannot be read or are of an unsupported kind.
         OSError: a file cannot be read.
         ValueError: the device is not there, or the loss needs a larger picture.
     """
-    device = resolve_device(options.device)
+    options = replace(options, device=resolve_device(options.device))
     began = time.perf_counter()
-    planes = load_image(image, background=options.background, frame=options.frame)
-    _, height, width = planes.shape
+    picture = load_image(
+        image,
+        background=options.background,
+        frame=options.frame,
+        strip=options.strip,
+        max_metadata=options.max_metadata,
+    )
+    height, width = picture.height, picture.width
     if max(height, width) > container.MAX_SIDE:
         raise ImageError(f"a picture of {width}x{height} pixels is too large: {container.MAX_SIDE} is the longest side")
     weights = None if options.weights is None else _load_weights(options.weights, height, width)
-    loading = time.perf_counter() - began
-    make = partial(_objective, options, device)
+    profile, seconds = profiles.named(options.profile), None
+    if options.max_seconds is not None:
+        loading = time.perf_counter() - began
+        _compile(options, picture)
+        seconds = max(options.max_seconds - loading, _LEAST_SHARE * options.max_seconds)
+    plan = partial(_plan, options, roundings)
+    if picture.alpha is None:
+        return Job(picture, plan(picture.planes, weights, seconds), profile)
+    colors, (target, is_transparency) = visible_colors(picture), target_of(picture.alpha)
+    of_colors = None if seconds is None else (1 - _SHARE_OF_OPACITY) * seconds
+    task = plan(colors, _product(weights, color_weights(picture.alpha)), of_colors)
+    errors = _product(weights, opacity_weights(colors))
+
+    def plan_opacity(hurried: bool) -> Task:
+        effort = min(EFFORTS) if hurried else options.effort
+        plain = replace(options, tune=DEFAULT_TUNE, loss=DEFAULT_LOSS, callback=None, effort=effort)
+        return _plan(plain, roundings, target, errors, None if seconds is None else _SHARE_OF_OPACITY * seconds)
+
+    opacity = Opacity(
+        plan_opacity,
+        profile,
+        is_transparency=is_transparency,
+        fits_once=seconds is not None,
+        is_hurried=lambda: task.stopped,
+    )
+    return Job(picture, task, profile, opacity)
+
+
+def _plan(
+    options: Options,
+    roundings: int,
+    planes: NDArray[np.float32],
+    weights: NDArray[np.float32] | None,
+    seconds: float | None,
+) -> Task:
+    """The task of fitting planes [C, H, W] under weights [H, W], in limited time if `seconds` says so."""
+    usual = EFFORTS[options.effort]
     task = partial(
         Task,
-        size=(height, width),
+        size=planes.shape[1:],
         seed=options.seed,
-        device=device,
-        make_objective=make,
+        device=options.device,
+        make_objective=partial(_objective, options, options.device),
         roundings=roundings,
         callback=options.callback,
     )
-    usual = EFFORTS[options.effort]
-    if options.max_seconds is None:
-        return planes, task(planes, usual, weights=weights)
-    _compile(options, len(planes), device)
-    deadline = Deadline(max(options.max_seconds - loading, _LEAST_SHARE * options.max_seconds))
+    if seconds is None:
+        return task(planes, usual, weights=weights)
+    deadline = Deadline(seconds)
     schedule, reduction = affordable(
         usual,
-        height * width,
+        planes[0].size,
         deadline.left,
-        device,
+        options.device,
         structure=options.tune == "ssim" or (isinstance(options.loss, str) and Loss.parse(options.loss).has_structure),
         roundings=roundings,
         reducible=isinstance(options.loss, str),
     )
-    return planes, task(
+    return task(
         reduce(planes, reduction),
         schedule,
         weights=None if weights is None else reduce(weights, reduction),
@@ -77,6 +121,13 @@ def prepare(image: "ImageLike", options: Options, roundings: int) -> tuple[NDArr
         deadline=deadline,
         hurried=reduction > 1 or schedule != usual,
     )
+
+
+def _product(weights: NDArray[np.float32] | None, others: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+    """Weights [H, W] times others; None are the same everywhere."""
+    if weights is None or others is None:
+        return others if weights is None else weights
+    return weights * others
 
 
 def _objective(
@@ -89,10 +140,11 @@ def _objective(
     return make_objective(loss, target, weights, device)
 
 
-def _compile(options: Options, channels: int, device: str) -> None:
+def _compile(options: Options, picture: Picture) -> None:
     """Have all kernels ready that an encode takes: those that are compiled for the first time would use up its time."""
     from .encode import encode_to
 
+    channels = len(picture.planes) + (picture.alpha is not None)
     noise = np.random.default_rng(0).random((16, 16, channels), np.float32)
     weights = None if options.weights is None else noise[:, :, 0] + 0.1
     no_goal: dict[str, Any] = dict.fromkeys(get_args(Kind))
@@ -120,7 +172,7 @@ def _load_weights(weights: "ImageLike", height: int, width: int) -> NDArray[np.f
     if isinstance(weights, np.ndarray) and weights.dtype == bool:
         weights = weights.astype(np.float32)
     try:
-        mask = load_image(weights).mean(axis=0)
+        mask = load_image(weights, strip=True).over(0).mean(axis=0)
     except ImageError as error:
         raise ImageError(f"weights: {error}") from error
     if mask.shape != (height, width):

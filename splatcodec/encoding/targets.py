@@ -6,19 +6,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..compress import ladder
-from ..compress.profiles import Profile, Slope
-from ..decoder import from_bytes
+from ..compress.profiles import Slope
+from ..document import from_bytes
 from ..errors import TargetError
 from ..fitting.budget import Budget
-from ..fitting.task import Task
-from ..image import to_uint8
-from ..metrics import psnr
+from ..metrics import picture_psnr
 from ..splats import Splats
-from .finish import Encoding, finish, smallest
+from .finish import Encoding, Job
 from .goals import Goal
 
 _SIZE_TOLERANCE = 0.03
@@ -43,17 +38,17 @@ _GAUSSIANS_PER_STEP = 1.3
 _SURPLUS = 0.25
 
 
-def meet(goal: Goal, picture: NDArray[np.float32], task: Task, profile: Profile, n_gaussians: int | None) -> Encoding:
-    """Encode a picture [C, H, W] to a target, as `encode.encode_to`.
+def meet(goal: Goal, job: Job, n_gaussians: int | None) -> Encoding:
+    """Encode a picture to a target, as `encode.encode_to`.
 
     Raises:
         TargetError: that is impossible.
     """
     if goal.kind == "target_psnr":
-        return _meet_psnr(goal.value, picture, task, profile, n_gaussians)
-    bytes_per_unit = 1.0 if goal.kind == "target_size" else task.height * task.width / 8
+        return _meet_psnr(goal.value, job, n_gaussians)
+    bytes_per_unit = 1.0 if goal.kind == "target_size" else job.task.height * job.task.width / 8
     limit = int(min(goal.value * bytes_per_unit, _LARGEST_SIZE))
-    least = smallest(task, profile)
+    least = job.smallest()
     if len(least.data) > limit:
         possible = len(least.data) / bytes_per_unit
         if goal.kind == "target_size":
@@ -61,42 +56,41 @@ def meet(goal: Goal, picture: NDArray[np.float32], task: Task, profile: Profile,
         # Rounded up, so that what is said can be had.
         possible = math.ceil(possible * 1e4) / 1e4
         raise TargetError(f"a rate of {goal.value:g} bpp cannot be met: {possible:g} bpp can")
-    return _meet_size(limit, least, task, profile, n_gaussians)
+    return _meet_size(limit, least, job, n_gaussians)
 
 
-def _meet_size(limit: int, least: Encoding, task: Task, profile: Profile, n_gaussians: int | None) -> Encoding:
+def _meet_size(limit: int, least: Encoding, job: Job, n_gaussians: int | None) -> Encoding:
     """A file of at most `limit` bytes, and little less unless the picture needs no more; `least` is the smallest."""
-    usual = int(8 * limit / profile.hints.bits_per_gaussian)
+    task, hints = job.task, job.profile.hints
+    usual = int(8 * limit / hints.bits_per_gaussian)
     budget = task.budget_of_count(n_gaussians or min(max(1, usual), task.most))
     aim = _Aim(
         lambda encoding: math.log(len(encoding.data)),
         math.log(limit * (1 - _SIZE_TOLERANCE)),
         math.log(limit + 0.5),
-        profile.hints.log_size,
+        hints.log_size,
         bounded="above",
     )
-    found = _Search(task, profile, budget, n_gaussians is not None, aim).run()
+    found = _Search(job, budget, n_gaussians is not None, aim).run()
     under = [encoding for encoding in (least, *found) if len(encoding.data) <= limit]
     return max(under, key=lambda encoding: len(encoding.data))
 
 
-def _meet_psnr(
-    target: float, picture: NDArray[np.float32], task: Task, profile: Profile, n_gaussians: int | None
-) -> Encoding:
+def _meet_psnr(target: float, job: Job, n_gaussians: int | None) -> Encoding:
     """The smallest file found whose PSNR is at least `target`; the best one if the user wants no more."""
-    pixels = to_uint8(picture)
+    task = job.task
 
     @cache
     def reached(encoding: Encoding) -> float:
-        return min(psnr(pixels, to_uint8(from_bytes(encoding.data, "").render())), _PERFECT)
+        return min(picture_psnr(job.picture, from_bytes(encoding.data, "").render()), _PERFECT)
 
-    least = smallest(task, profile)
+    least = job.smallest()
     if reached(least) >= target:
         return least
     error = task.samples * 10 ** (-target / 10)
     budget = task.budget_of_count(n_gaussians) if n_gaussians else task.budget_of_error(error)
-    aim = _Aim(reached, target, target + _PSNR_TOLERANCE, profile.hints.psnr, bounded="below")
-    found = _Search(task, profile, budget, n_gaussians is not None, aim).run()
+    aim = _Aim(reached, target, target + _PSNR_TOLERANCE, job.profile.hints.psnr, bounded="below")
+    found = _Search(job, budget, n_gaussians is not None, aim).run()
     above = [encoding for encoding in found if reached(encoding) >= target]
     if not above:
         best = max(found, key=reached)
@@ -157,11 +151,10 @@ class _Files(Protocol):
 class _ByStep:
     """Files of a profile that follows D: a setting is its notch."""
 
-    def __init__(self, task: Task, splats: Splats, profile: Profile) -> None:
-        self._task = task
-        self._profile = profile
+    def __init__(self, job: Job, splats: Splats) -> None:
+        self._job = job
         self.splats = splats
-        self._center = ladder.nearest(task.balanced_d(splats))
+        self._center = ladder.nearest(job.task.balanced_d(splats))
         self.first, self.last = 0, ladder.LAST
 
     def octave(self, setting: int) -> float:
@@ -171,7 +164,7 @@ class _ByStep:
         return min(max(round(self._center + octave * ladder.PER_OCTAVE), self.first), self.last)
 
     def encode(self, setting: int) -> Encoding:
-        return finish(self._task, self.splats, setting, self._profile)
+        return self._job.finish(self.splats, setting, opacity_notch=self._center)
 
     def gaussians(self, octave: float) -> float:
         return len(self.splats) * 2 ** (_GAUSSIANS_PER_STEP * octave)
@@ -180,10 +173,10 @@ class _ByStep:
 class _ByCount:
     """Files of the other profiles: a setting is a number of Gaussians, of which those that are missed least go."""
 
-    def __init__(self, task: Task, splats: Splats, profile: Profile) -> None:
-        self._task = task
-        self._profile = profile
+    def __init__(self, job: Job, splats: Splats) -> None:
+        self._job = job
         self.splats = splats
+        self._center = ladder.nearest(job.task.balanced_d(splats))
         # There is always one.
         self.first, self.last = 1, max(len(splats), 1)
 
@@ -194,33 +187,33 @@ class _ByCount:
         return max(round(self.last * 2 ** min(octave, 0)), self.first)
 
     def encode(self, setting: int) -> Encoding:
-        return finish(self._task, self.splats, ladder.LAST, self._profile, most=setting)
+        return self._job.finish(self.splats, ladder.LAST, most=setting, opacity_notch=self._center)
 
     def gaussians(self, octave: float) -> float:
         return len(self.splats) * 2 ** (octave + _SURPLUS)
 
 
-def _files(task: Task, splats: Splats, profile: Profile) -> _Files:
-    return (_ByStep if profile.follows_d else _ByCount)(task, splats, profile)
+def _files(job: Job, splats: Splats) -> _Files:
+    return (_ByStep if job.profile.follows_d else _ByCount)(job, splats)
 
 
 class _Search:
     """The way to a file that is as wanted.
 
     Args:
-        task, profile: of the files.
+        job: of the files.
         budget: of the first fit.
         fixed: whether there shall be no other.
         aim: what is wanted.
     """
 
-    def __init__(self, task: Task, profile: Profile, budget: Budget, fixed: bool, aim: _Aim) -> None:
-        self._task = task
-        self._profile = profile
+    def __init__(self, job: Job, budget: Budget, fixed: bool, aim: _Aim) -> None:
+        self._job = job
+        self._task = job.task
         self._fixed = fixed
         self._aim = aim
         self._grown = False
-        self._use(task.grow(budget))
+        self._use(job.task.grow(budget))
 
     def run(self) -> list[Encoding]:
         """Files, of which the last one is as wanted, if any is."""
@@ -239,7 +232,7 @@ class _Search:
 
     def _use(self, splats: Splats) -> None:
         """Go on with the files of a fit."""
-        self._files = _files(self._task, splats, self._profile)
+        self._files = _files(self._job, splats)
         self._tried: dict[int, float] = {}
 
     def _after(self, setting: int) -> int | None:

@@ -124,7 +124,7 @@ def test_integer_tables_do_not_hang_on_the_last_digit():
 
 
 def test_flips_lower_distortion_and_rate(picture, monkeypatch):
-    target = load_image(picture)
+    target = load_image(picture).planes
     splats = splatcodec.fit(picture, n_gaussians=80, effort=1)
     step = ladder.nearest(0.3)
     costs = []

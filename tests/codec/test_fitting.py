@@ -22,7 +22,7 @@ def psnr_of(splats: splatcodec.Splats, planes: np.ndarray) -> float:
 
 
 def test_more_effort_and_more_gaussians_give_a_better_picture(picture):
-    planes = load_image(picture)
+    planes = load_image(picture).planes
     quick = psnr_of(splatcodec.fit(picture, n_gaussians=60, effort=1), planes)
     thorough = psnr_of(splatcodec.fit(picture, n_gaussians=60, effort=4), planes)
     many = psnr_of(splatcodec.fit(picture, n_gaussians=200, effort=4), planes)
@@ -73,7 +73,7 @@ def test_a_picture_gets_the_gaussians_it_needs(picture):
 
 
 def test_a_fit_can_go_on_from_another(picture):
-    planes = load_image(picture)
+    planes = load_image(picture).planes
     few = grow(planes, Count(20), EFFORTS[2])
     same = grow(planes, Count(20), EFFORTS[3], start=few)
     more = grow(planes, Count(60), EFFORTS[2], start=few)
@@ -83,7 +83,7 @@ def test_a_fit_can_go_on_from_another(picture):
 
 
 def test_every_gaussian_is_worth_its_price(picture):
-    planes = load_image(picture)
+    planes = load_image(picture).planes
     counts = []
     for step in (1.0, 0.33, 0.1):
         price = rate.price(step)
@@ -162,7 +162,7 @@ def test_the_current_gaussians_can_be_taken_and_stay_as_they_are(picture):
     (early, seen), (last, _) = taken
     np.testing.assert_array_equal(early.render(), seen)
     np.testing.assert_array_equal(last.means, final.means)
-    assert psnr_of(early, load_image(picture)) < psnr_of(last, load_image(picture))
+    assert psnr_of(early, load_image(picture).planes) < psnr_of(last, load_image(picture).planes)
 
 
 @pytest.mark.parametrize("step", [1, 70])
@@ -177,7 +177,7 @@ def test_a_callback_can_end_the_fit(picture, step):
     splats = splatcodec.fit(picture, n_gaussians=20, effort=1, callback=stop)
     assert states[-1].step == step
     assert 1 <= len(splats) <= 20
-    assert psnr_of(splats, load_image(picture)) > states[-1].psnr - 2
+    assert psnr_of(splats, load_image(picture).planes) > states[-1].psnr - 2
 
 
 def test_other_values_of_a_callback_do_not_end_the_fit(picture):
@@ -191,7 +191,7 @@ def test_stages_may_be_jumped_over(picture, monkeypatch):
     clock = iter([0.0, 0.1, 7.0, *np.linspace(7.1, 10, 20), 11])
     monkeypatch.setattr(growth.time, "perf_counter", lambda: next(clock))
     states = []
-    splats = grow(load_image(picture), Count(20), EFFORTS[9], max_seconds=10, callback=states.append)
+    splats = grow(load_image(picture).planes, Count(20), EFFORTS[9], max_seconds=10, callback=states.append)
     assert [state.n_gaussians for state in states[:3]] == [4, 4, 20]
     assert len(states) == 22
     assert len(splats) == 20
@@ -263,7 +263,7 @@ def test_proposals_know_the_best_amplitude_at_every_scale(scale):
 
 def test_idle_gaussians_move_to_where_they_are_needed():
     """Relocation makes up for the few places that a fit in few stages has chosen early; means over seeds."""
-    planes = load_image(data.astronaut()[20:164, 130:322])
+    planes = load_image(data.astronaut()[20:164, 130:322]).planes
 
     def reached(relocated: float) -> float:
         schedule = Schedule(steps=200, stages=3, relocated=relocated)

@@ -28,7 +28,7 @@ def noisy(image: np.ndarray, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture
 def target(picture) -> np.ndarray:
-    return load_image(picture)
+    return load_image(picture).planes
 
 
 def scene(height: int, width: int, channels: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -196,7 +196,7 @@ def test_weights_of_structure_spare_what_is_busy():
 
 def errors_of(picture: np.ndarray, **options) -> np.ndarray:
     """Squared and absolute error and SSIM of fits, means over seeds: single ones end in other local minima."""
-    planes = load_image(picture)
+    planes = load_image(picture).planes
     found = []
     for seed in range(4):
         image = np.clip(splatcodec.fit(picture, n_gaussians=40, effort=4, seed=seed, **options).render(), 0, 1)
@@ -267,7 +267,7 @@ def test_flips_serve_any_loss(photo, text):
     with_flips = splatcodec.encode(photo, quality=40, loss=text, effort=2)
     with mock.patch.object(quantizer, "_FLIP_ROUNDS", 0):
         without = splatcodec.encode(photo, quality=40, loss=text, effort=2)
-    planes = load_image(photo)
+    planes = load_image(photo).planes
     objective = make_objective(Loss.parse(text), planes, None, "cpu")
     after, before = (objective.evaluate(splatcodec.read(data).render()).loss for data in (with_flips, without))
     assert after < 0.999 * before
@@ -277,7 +277,7 @@ def test_flips_serve_any_loss(photo, text):
 def test_weights_draw_the_quality_to_where_they_are(picture):
     mask = np.zeros(picture.shape[:2], np.uint8)
     mask[:, :28] = 255
-    planes = load_image(picture)
+    planes = load_image(picture).planes
 
     def error_of_left_half(**options) -> float:
         image = np.clip(splatcodec.fit(picture, n_gaussians=40, effort=3, **options).render(), 0, 1)
@@ -297,7 +297,7 @@ def test_equal_weights_change_nothing_but_rounding(picture):
 def test_a_mask_may_be_boolean_and_spare_the_middle(picture):
     mask = np.ones(picture.shape[:2], bool)
     mask[10:30, 14:42] = False
-    planes = load_image(picture)
+    planes = load_image(picture).planes
     image = np.clip(splatcodec.fit(picture, n_gaussians=40, effort=3, weights=mask).render(), 0, 1)
     assert ((image - planes)[:, mask] ** 2).mean() < 1e-3
 

@@ -75,7 +75,7 @@ def test_it_does_not_matter_which_side_is_up(family):
 
 @pytest.mark.parametrize("way", [Orientation(t, u, m) for t in (0, 1) for u in (0, 1) for m in (0, 1)])
 def test_gaussians_turn_back_with_their_picture(way):
-    planes = load_image(picture(photo, 1))
+    planes = load_image(picture(photo, 1)).planes
     splats = splatcodec.fit(planes.transpose(1, 2, 0), n_gaussians=20, effort=1)
     turned = splatcodec.fit(way.turn(planes).transpose(1, 2, 0), n_gaussians=20, effort=1)
     assert (turned.height, turned.width) == way.turn(planes).shape[1:]

@@ -30,7 +30,7 @@ def test_the_price_of_amplitudes_saves_bytes(photo):
 
 
 def test_gaussians_of_a_priced_fit_have_less_energy(photo):
-    planes = load_image(photo)
+    planes = load_image(photo).planes
 
     def energy() -> float:
         splats = grow(planes, Count(200), EFFORTS[2])
@@ -44,7 +44,7 @@ def test_gaussians_of_a_priced_fit_have_less_energy(photo):
 @pytest.mark.parametrize("kind", [Count, Distortion])
 def test_a_fit_is_priced_for_the_d_that_suits_it(photo, kind):
     """The D it reckoned with at the end is about the one that its Gaussians and their error call for."""
-    planes = load_image(photo)
+    planes = load_image(photo).planes
     reached = ((grow(planes, Count(300), EFFORTS[3]).render() - planes) ** 2).sum()
     budgets = {
         Count: lambda: Count(300),

@@ -1,0 +1,171 @@
+"""Document: all that a .gsi file holds, as Gaussians and what they mean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from . import container
+from .compress import profiles
+from .container import Chunk, Header, Layer, Reader, varint
+from .errors import GsiError
+from .image import Picture
+from .limits import DEFAULT_MAX_GAUSSIANS
+from .metadata import ColorSpace, Metadata
+from .splats import Region, Splats
+
+_ALPHA = "ALPH"
+_ICC, _EXIF, _XMP = "iccp", "exif", "xmpp"
+
+
+@dataclass(frozen=True, eq=False)
+class Alpha:
+    """How opaque a picture is, as Gaussians of their own."""
+
+    splats: Splats
+    """Of one channel, on the canvas of the picture."""
+    is_transparency: bool
+    """Whether their sum is how transparent the picture is, instead of how opaque: most pictures are opaque mostly."""
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """All that a .gsi file holds.
+
+    Attributes:
+        splats: the Gaussians that make the colours.
+        alpha: those that make the opacity; None where all is opaque.
+        depth: bits of the samples that were encoded, 8 or 16.
+        metadata: colour space, EXIF and XMP.
+    """
+
+    splats: Splats
+    alpha: Alpha | None = None
+    depth: int = 8
+    metadata: Metadata = field(default_factory=Metadata)
+
+    def render(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        *,
+        scale: float | None = None,
+        region: Region | None = None,
+    ) -> Picture:
+        """The picture, or a region of it, at any size; arguments and errors as of `Splats.render`."""
+        planes = self.splats.render(height, width, scale=scale, region=region).clip(0, 1)
+        if self.alpha is None:
+            return Picture(planes, None, self.depth, self.metadata)
+        found = self.alpha.splats.render(height, width, scale=scale, region=region)[0].clip(0, 1)
+        return Picture(planes, 1 - found if self.alpha.is_transparency else found, self.depth, self.metadata)
+
+
+class Coded(NamedTuple):
+    """A layer of Gaussians as a profile has coded it."""
+
+    layer: Layer
+    chunks: list[Chunk]
+
+
+class CodedAlpha(NamedTuple):
+    """An opacity as a profile has coded it."""
+
+    coded: Coded
+    is_transparency: bool
+
+
+def to_bytes(
+    profile: int, colors: Coded, alpha: CodedAlpha | None, depth: int = 8, metadata: Metadata | None = None
+) -> bytes:
+    """A file of coded layers.
+
+    Args:
+        profile: number of the profile that has coded them.
+        colors, alpha, depth, metadata: as of `Document`.
+
+    Raises:
+        GsiError: they do not fit the format.
+    """
+    metadata = metadata or Metadata()
+    layer, chunks = colors
+    if alpha is not None:
+        kind = bytes([alpha.is_transparency]) + varint(alpha.coded.layer.n_gaussians)
+        chunks = [*chunks, Chunk(_ALPHA, kind), *alpha.coded.chunks]
+    for tag, payload in ((_ICC, metadata.icc), (_EXIF, metadata.exif), (_XMP, metadata.xmp)):
+        if payload is not None:
+            chunks = [*chunks, Chunk(tag, payload)]
+    channels = layer.channels + (alpha is not None)
+    header = Header(
+        profile, channels, layer.width, layer.height, layer.n_gaussians, depth, ColorSpace(metadata.color_space)
+    )
+    return container.pack(header, chunks)
+
+
+def from_bytes(data: bytes, name: str, max_gaussians: int = DEFAULT_MAX_GAUSSIANS) -> Document:
+    """What a .gsi file holds.
+
+    Args:
+        data: the file.
+        name: what to call it in errors.
+        max_gaussians: refuse layers with more.
+
+    Raises:
+        GsiError: the file is damaged, truncated or no .gsi file, or has more Gaussians.
+    """
+    header, chunks = container.unpack(data, name)
+    return read_chunks(header, chunks, name, max_gaussians)
+
+
+def read_chunks(
+    header: Header, chunks: Sequence[Chunk], name: str, max_gaussians: int = DEFAULT_MAX_GAUSSIANS
+) -> Document:
+    """What a file holds that has been taken apart; as `from_bytes`."""
+    profile = profiles.named(profiles.name_of(header.profile, name))
+    colors, alpha = layers(header, chunks, name)
+    for coded in (colors, alpha.coded if alpha else colors):
+        if coded.layer.n_gaussians > max_gaussians:
+            raise GsiError(
+                f"{name}: {coded.layer.n_gaussians} Gaussians are over the limit of {max_gaussians} (max_gaussians)"
+            )
+    return Document(
+        profile.read(*colors, name),
+        alpha and Alpha(profile.read(*alpha.coded, name), alpha.is_transparency),
+        header.depth,
+        _metadata(header, chunks, name),
+    )
+
+
+def layers(header: Header, chunks: Sequence[Chunk], name: str) -> tuple[Coded, CodedAlpha | None]:
+    """The coded layers of a file.
+
+    Raises:
+        GsiError: that of the opacity is not as the header says.
+    """
+    critical = [chunk for chunk in chunks if chunk.is_critical]
+    if not header.has_alpha:
+        return Coded(header.colors, critical), None
+    at = next((number for number, chunk in enumerate(critical) if chunk.tag == _ALPHA), None)
+    if at is None:
+        raise GsiError(f"{name}: chunks: {_ALPHA} is missing, but the header tells of an opacity")
+    reader = Reader(critical[at].payload, name, critical[at].offset)
+    kind = reader.byte(_ALPHA)
+    if kind > 1:
+        raise reader.error(_ALPHA, "value out of range", 0)
+    count = reader.varint(_ALPHA)
+    reader.end(_ALPHA)
+    if count > container.MAX_GAUSSIANS:
+        raise reader.error(_ALPHA, "value out of range", 1)
+    layer = Layer(1, header.width, header.height, count)
+    return Coded(header.colors, critical[:at]), CodedAlpha(Coded(layer, critical[at + 1 :]), kind == 1)
+
+
+def _metadata(header: Header, chunks: Sequence[Chunk], name: str) -> Metadata:
+    found: dict[str, bytes] = {}
+    for chunk in chunks:
+        if chunk.tag in (_ICC, _EXIF, _XMP):
+            if chunk.tag in found:
+                raise GsiError(f"{name}: chunk {chunk.tag}: there are several, at byte {chunk.offset} as well")
+            found[chunk.tag] = chunk.payload
+    space, icc = header.color_space, found.get(_ICC)
+    if space == ColorSpace.ICC and icc is None:
+        space = ColorSpace.UNSPECIFIED
+    return Metadata(space, icc if space == ColorSpace.ICC else None, found.get(_EXIF), found.get(_XMP))
