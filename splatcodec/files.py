@@ -29,20 +29,20 @@ def source_name(source: object) -> str:
     return name if isinstance(name, str) else f"<{type(source).__name__}>"
 
 
-def read_source(source: Source) -> bytes:
-    """All bytes of a source.
+def read_source(source: Source, count: int | None = None) -> bytes:
+    """All bytes of a source, or the first `count`.
 
     Raises:
         OSError: the source cannot be read.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source)
+        return bytes(source[:count])
     if isinstance(source, str | os.PathLike):
         if not os.fspath(source):
             raise FileNotFoundError(errno.ENOENT, "no such file or directory", "''")
         with open(source, "rb") as file:
-            return file.read()
-    return source.read()
+            return file.read(count)
+    return source.read(-1 if count is None else count)
 
 
 def extension_of(path: str | os.PathLike[str], known: Sequence[str], what: str) -> str:
