@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO, RawIOBase
-from typing import BinaryIO, TypeGuard
+from typing import IO, BinaryIO, TypeGuard
 
 STANDARD_STREAM = "-"
 
@@ -120,7 +120,7 @@ def _replace(target: str, content: memoryview, permissions: int | None) -> None:
         raise
 
 
-def write_all(file: BinaryIO, data: bytes) -> None:
+def write_all(file: IO[bytes], data: bytes) -> None:
     """Write bytes to a file that somebody else has opened. One without a buffer takes a part at a time.
 
     Raises:

@@ -1,6 +1,7 @@
-"""Makes things go wrong that seldom do: full disks, permissions that bind even root."""
+"""Makes things go wrong that seldom do: full disks, permissions that bind even root, files that take a part."""
 
 import contextlib
+import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -39,3 +40,18 @@ def unprivileged(folder: Path) -> Iterator[Path]:
             yield Path(path)
         finally:
             os.setresuid(0, 0, 0)
+
+
+class Sluggish(io.RawIOBase):
+    """A file without a buffer that takes seven bytes at a time, and no more than so many."""
+
+    def __init__(self, room: int) -> None:
+        self.taken, self.room = b"", room
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int | None:
+        part = bytes(data[: min(7, self.room - len(self.taken))])
+        self.taken += part
+        return len(part) or None

@@ -18,7 +18,7 @@ import pytest
 from splatcodec import files
 from splatcodec.files import replacing, write_all
 
-from .faults import OLD, full_disk, unprivileged
+from .faults import OLD, Sluggish, full_disk, unprivileged
 
 NEW = bytes(range(256)) * 40
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
@@ -114,10 +114,15 @@ def test_an_interrupt_at_any_line_leaves_nothing_else_behind(output, tmp_path):
 
 def test_what_fails_in_the_block_is_not_written(output, tmp_path):
     before = content(output)
-    with pytest.raises(RuntimeError), replacing(output) as file:
-        file.write(NEW)
-        assert set(tmp_path.iterdir()) <= {output}
-        raise RuntimeError
+
+    def fail():
+        with replacing(output) as file:
+            file.write(NEW)
+            assert set(tmp_path.iterdir()) <= {output}
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert content(output) == before
     assert set(tmp_path.iterdir()) <= {output}
 
@@ -261,21 +266,6 @@ def test_a_pipe_gets_all_and_stays(tmp_path):
 def test_a_full_device_is_named():
     with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
         put("/dev/full")
-
-
-class Sluggish(io.RawIOBase):
-    """Takes seven bytes at a time, and no more than so many."""
-
-    def __init__(self, room: int) -> None:
-        self.taken, self.room = b"", room
-
-    def writable(self):
-        return True
-
-    def write(self, data):
-        part = bytes(data[: min(7, self.room - len(self.taken))])
-        self.taken += part
-        return len(part) or None
 
 
 def test_files_of_others_get_all_bytes(tmp_path):
