@@ -18,7 +18,7 @@ LAYERS = (
         "splatcodec.truth",
     ),
     ("splatcodec.container", "splatcodec.image", "splatcodec.fitting", "splatcodec.compress"),
-    ("splatcodec.document",),
+    ("splatcodec.document", "splatcodec.diagnosis"),
     ("splatcodec.decoder", "splatcodec.metrics", "splatcodec.encoding", "splatcodec.options", "splatcodec.history"),
     ("splatcodec.interchange", "splatcodec.tensors", "splatcodec.rd", "splatcodec.plot"),
     ("splatcodec.cli", "splatcodec.pil", "splatcodec.imageio", "splatcodec.mime", "splatcodec.__main__"),

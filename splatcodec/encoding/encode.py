@@ -12,7 +12,7 @@ from splatkernels.threads import limited
 
 from ..compress import ladder, profiles
 from ..document import from_bytes
-from ..files import replacing
+from ..files import replacing, write_all
 from ..fitting.task import Task
 from ..image import Picture
 from ..options import Options, options_of
@@ -173,7 +173,7 @@ def write(
     """
     data = to_bytes(splats, profile, quality)
     if not isinstance(file, str | os.PathLike):
-        file.write(data)
+        write_all(file, data)
         return
     with replacing(file) as output:
         output.write(data)
