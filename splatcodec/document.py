@@ -9,15 +9,12 @@ from numpy.typing import NDArray
 
 from . import container
 from .compress import profiles
-from .container import Chunk, Header, Layer, Reader, varint
+from .container import ALPHA, EXIF, ICC, XMP, Chunk, Header, Layer, Reader, varint
 from .errors import GsiError
 from .image import Picture
 from .limits import DEFAULT_MAX_GAUSSIANS
 from .metadata import ColorSpace, Metadata
 from .splats import Region, Splats
-
-_ALPHA = "ALPH"
-_ICC, _EXIF, _XMP = "iccp", "exif", "xmpp"
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +123,12 @@ def to_bytes(
     """
     metadata = metadata or Metadata()
     layer, chunks = colors
+    if layer.channels not in (1, 3):
+        raise GsiError(f"{layer.channels} colour channels cannot be stored: 1 or 3 can")
     if alpha is not None:
         kind = bytes([alpha.is_transparency]) + varint(alpha.coded.layer.n_gaussians)
-        chunks = [*chunks, Chunk(_ALPHA, kind), *alpha.coded.chunks]
-    for tag, payload in ((_ICC, metadata.icc), (_EXIF, metadata.exif), (_XMP, metadata.xmp)):
+        chunks = [*chunks, Chunk(ALPHA, kind), *alpha.coded.chunks]
+    for tag, payload in ((ICC, metadata.icc), (EXIF, metadata.exif), (XMP, metadata.xmp)):
         if payload is not None:
             chunks = [*chunks, Chunk(tag, payload)]
     channels = layer.channels + (alpha is not None)
@@ -169,7 +168,7 @@ def read_chunks(
         profile.read(*colors, name),
         alpha and Alpha(profile.read(*alpha.coded, name), alpha.is_transparency),
         header.depth,
-        _metadata(header, chunks, name),
+        read_metadata(header, chunks, name),
     )
 
 
@@ -182,29 +181,43 @@ def layers(header: Header, chunks: Sequence[Chunk], name: str) -> tuple[Coded, C
     critical = [chunk for chunk in chunks if chunk.is_critical]
     if not header.has_alpha:
         return Coded(header.colors, critical), None
-    at = next((number for number, chunk in enumerate(critical) if chunk.tag == _ALPHA), None)
+    at = next((number for number, chunk in enumerate(critical) if chunk.tag == ALPHA), None)
     if at is None:
-        raise GsiError(f"{name}: chunks: {_ALPHA} is missing, but the header tells of an opacity")
-    reader = Reader(critical[at].payload, name, critical[at].offset)
-    kind = reader.byte(_ALPHA)
+        raise GsiError(f"{name}: chunks: {ALPHA} is missing, but the header tells of an opacity")
+    layer, is_transparency = read_alpha(header, critical[at], name)
+    return Coded(header.colors, critical[:at]), CodedAlpha(Coded(layer, critical[at + 1 :]), is_transparency)
+
+
+def read_alpha(header: Header, chunk: Chunk, name: str) -> tuple[Layer, bool]:
+    """The layer of the opacity that a chunk announces, and whether it is the transparency instead.
+
+    Raises:
+        GsiError: the chunk holds something else.
+    """
+    reader = Reader(chunk.payload, name, chunk.offset)
+    kind = reader.byte(ALPHA)
     if kind > 1:
-        raise reader.error(_ALPHA, "value out of range", 0)
-    count = reader.varint(_ALPHA)
-    reader.end(_ALPHA)
+        raise reader.error(ALPHA, "value out of range", 0)
+    count = reader.varint(ALPHA)
+    reader.end(ALPHA)
     if count > container.MAX_GAUSSIANS:
-        raise reader.error(_ALPHA, "value out of range", 1)
-    layer = Layer(1, header.width, header.height, count)
-    return Coded(header.colors, critical[:at]), CodedAlpha(Coded(layer, critical[at + 1 :]), kind == 1)
+        raise reader.error(ALPHA, "value out of range", 1)
+    return Layer(1, header.width, header.height, count), kind == 1
 
 
-def _metadata(header: Header, chunks: Sequence[Chunk], name: str) -> Metadata:
+def read_metadata(header: Header, chunks: Sequence[Chunk], name: str) -> Metadata:
+    """What a file carries beside its Gaussians.
+
+    Raises:
+        GsiError: it carries something twice.
+    """
     found: dict[str, bytes] = {}
     for chunk in chunks:
-        if chunk.tag in (_ICC, _EXIF, _XMP):
+        if chunk.tag in (ICC, EXIF, XMP):
             if chunk.tag in found:
                 raise GsiError(f"{name}: chunk {chunk.tag}: there are several, at byte {chunk.offset} as well")
             found[chunk.tag] = chunk.payload
-    space, icc = header.color_space, found.get(_ICC)
+    space, icc = header.color_space, found.get(ICC)
     if space == ColorSpace.ICC and icc is None:
         space = ColorSpace.UNSPECIFIED
-    return Metadata(space, icc if space == ColorSpace.ICC else None, found.get(_EXIF), found.get(_XMP))
+    return Metadata(space, icc if space == ColorSpace.ICC else None, found.get(EXIF), found.get(XMP))

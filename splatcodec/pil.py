@@ -13,7 +13,7 @@ from PIL import Image, ImageFile
 from .compress import profiles
 from .container import HEADER_SIZE, MAGIC, MAJOR, read_header, unpack
 from .errors import GsiError, ImageError
-from .files import source_name
+from .files import source_name, write_all
 from .metadata import Metadata
 
 FORMAT = "GSI"
@@ -202,7 +202,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
         data = encode(replace(picture, metadata=noted), **options)
     except ImageError as error:
         raise OSError(str(error)) from error
-    file.write(data)
+    write_all(file, data)
 
 
 Image.register_decoder("gsi", GsiDecoder)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..container import Chunk, Layer, Reader, check_tags, varint
 from ..errors import GsiError
 from ..splats import Splats
-from .profiles import Hints, Profile, Slope
+from .profiles import TAGS, Hints, Profile, Slope
 from .refiner import Refiner
 
 CELL = 64
@@ -49,7 +49,7 @@ def decode(layer: Layer, chunks: Sequence[Chunk], name: str) -> Splats:
     Raises:
         GsiError: chunks are missing, of the wrong length or hold values that describe no Gaussian.
     """
-    check_tags(chunks, ["CELL", "MEAN", *_ATTRIBUTES, "COLR"], name)
+    check_tags(chunks, TAGS["half"], name)
     means = decode_means(layer, chunks[0], chunks[1], name)
     widths = [*_ATTRIBUTES.values(), layer.channels]
     scales, rotations, colors = (
