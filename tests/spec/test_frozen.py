@@ -1,6 +1,6 @@
 """Files written once must decode for ever. They are never written anew: a missing file is a failure.
 
-`tests/data/v1/manifest.json` says what each holds: the SHA-256 of the file and of its symbols, and fields of its header.
+`tests/data/v1/manifest.json` says what each holds: the SHA-256 of the file and of its symbols, and what its header says.
 A picture beside each is what it shows.
 """
 
