@@ -116,8 +116,19 @@ def _read_exif(image: Image.Image, name: str) -> bytes | None:
 
 
 def descriptive(exif: Image.Exif) -> dict[int, Any]:
-    """Those tags of EXIF or of a TIFF file that describe the picture, not how it is stored; groups as dictionaries."""
-    return {tag: exif.get_ifd(tag) if tag in _GROUPS else exif[tag] for tag in sorted(_DESCRIPTIVE & set(exif))}
+    """Those tags of EXIF or of a TIFF file that describe the picture, not how it is stored; groups as dictionaries.
+
+    Tags of a type that they should not have are left out.
+    """
+    from .tiff import directory
+
+    found = {}
+    for tag in sorted(_DESCRIPTIVE & set(exif)):
+        with suppress(AttributeError, OverflowError, SyntaxError, TypeError, ValueError, struct.error):
+            value = exif.get_ifd(tag) if tag in _GROUPS else exif[tag]
+            directory({tag: value}).tobytes()
+            found[tag] = value
+    return found
 
 
 def _upright(exif: bytes) -> bytes | None:

@@ -88,6 +88,8 @@ def _read_current(image: Image.Image, name: str, max_metadata: int | None) -> Pi
     content = _content(image)
     if content and image.format == "PNG":
         check(content)
+    if content and image.format == "TIFF":
+        _check_strips(image)
     refuse_hdr(image, content, name)
     key = _transparent_color(image)
     if content and isinstance(image, ImageFile.ImageFile) and is_deep(image):
@@ -106,6 +108,14 @@ def _read_current(image: Image.Image, name: str, max_metadata: int | None) -> Pi
     channels = 1 if samples.shape[2] < 3 else 3
     metadata = read_metadata(image, content, name, channels, max_metadata)
     return Picture.of(samples, metadata)
+
+
+def _check_strips(image: Image.Image) -> None:
+    # Pillow leaves rows black that no strip covers.
+    rows = max(extents[3] for _, extents, _, _ in image.tile)  # type: ignore[attr-defined]
+    height = image.tag_v2[257]  # type: ignore[attr-defined]
+    if rows < height:
+        raise ValueError(f"{height - rows} rows of its {height} are missing")
 
 
 def _content(image: Image.Image) -> bytes | None:
