@@ -7,6 +7,7 @@ import sys
 
 def main() -> int:
     """Run the command line; returns the exit code."""
+    _keep_standard_numbers()
     handler = signal.getsignal(signal.SIGINT)
     if handler is signal.default_int_handler:
         # Ctrl-C while modules load would end in a traceback.
@@ -21,6 +22,16 @@ def main() -> int:
             stream.flush()
         os._exit(code)
     return code
+
+
+def _keep_standard_numbers() -> None:
+    """Let no file that is opened pass for a standard stream that is closed: libraries write their complaints there."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is taken.
+            os.open(os.devnull, os.O_RDWR)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ byte but the last, at most five bytes and no longer than needed.
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 from zlib import crc32
 
@@ -20,6 +21,10 @@ MAX_SIDE = 65535
 MAX_GAUSSIANS = 2**31 - 1
 HEADER_SIZE = 23
 DEPTHS = (8, 16)
+ALPHA = "ALPH"
+"""Tag of the chunk that begins the layer of the opacity."""
+ICC, EXIF, XMP = "iccp", "exif", "xmpp"
+"""Tags of ancillary chunks."""
 
 _FIELDS = struct.Struct("<4sBBBBHHIBBB")
 _CRC = struct.Struct("<I")
@@ -83,6 +88,11 @@ class Chunk:
         """Whether a reader that does not know it must refuse the file: its first letter is a capital."""
         return self.tag[0].isupper()
 
+    @property
+    def end(self) -> int:
+        """Where the next chunk begins in the file."""
+        return self.offset + len(self.payload) + _CRC.size
+
 
 class Reader:
     """Reads integers and runs of bytes in sequence, and names the place of every fault.
@@ -128,12 +138,13 @@ class Reader:
                 return value
         raise self.error(field, "varint of more than five bytes", start)
 
-    def checksum(self, start: int, field: str) -> None:
-        """Read a CRC-32 and compare it with that of the bytes from `start` up to here."""
+    def checksum(self, start: int, field: str) -> GsiError | None:
+        """Read a CRC-32; an error, to be raised, if it is not that of the bytes from `start` up to here."""
         expected = crc32(self._data[start : self.position])
         position = self.position
-        if _CRC.unpack(self.bytes(_CRC.size, field))[0] != expected:
-            raise self.error(field, "checksum mismatch, the file is damaged", position)
+        if _CRC.unpack(self.bytes(_CRC.size, field))[0] == expected:
+            return None
+        return self.error(field, "checksum mismatch, the file is damaged", position)
 
     def end(self, field: str) -> None:
         """Fail unless all bytes have been read."""
@@ -209,6 +220,20 @@ def read_chunks(data: bytes, name: str) -> Iterator[Chunk]:
     Raises:
         GsiError: the file is damaged from here on.
     """
+    for chunk, fault in scan_chunks(data, name):
+        if fault is not None:
+            raise fault
+        yield chunk
+
+
+def scan_chunks(data: bytes, name: str) -> Iterator[tuple[Chunk, GsiError | None]]:
+    """The chunks of a file in turn, each with what is wrong with it, so that what follows damage is seen too.
+
+    What can be wrong with a chunk is its checksum, or that the file ends within it, in which case it is the last one.
+
+    Raises:
+        GsiError: the header is damaged, or there is no chunk where one should be, or something behind the last.
+    """
     _, count = _read_header(data, name)
     reader = Reader(data, name)
     reader.bytes(HEADER_SIZE, "header")
@@ -219,9 +244,14 @@ def read_chunks(data: bytes, name: str) -> Iterator[Chunk]:
             raise reader.error("chunk tag", "not a letter and three letters or digits", start)
         length = reader.varint(f"length of chunk {tag}")
         offset = reader.position
-        payload = reader.bytes(length, f"chunk {tag}")
-        reader.checksum(start, f"chunk {tag}")
-        yield Chunk(tag, payload, offset)
+        chunk = Chunk(tag, data[offset : offset + length], offset)
+        try:
+            reader.bytes(length, f"chunk {tag}")
+            fault = reader.checksum(start, f"chunk {tag}")
+        except GsiError as error:
+            yield chunk, error
+            return
+        yield chunk, fault
     reader.end("end of file")
 
 
@@ -237,7 +267,8 @@ def _read_header(data: bytes, name: str) -> tuple[Header, int]:
     if major != MAJOR:
         raise GsiError(f"{name}: version {major} is not supported, only version {MAJOR} (byte 4)")
     reader.bytes(_FIELDS.size - reader.position, "header")
-    reader.checksum(0, "header")
+    if (fault := reader.checksum(0, "header")) is not None:
+        raise fault
     _, _, minor, profile, channels, width, height, n_gaussians, depth, color_space, count = _FIELDS.unpack_from(data)
     for field, valid, position in (
         ("channels", 1 <= channels <= 4, 7),
@@ -265,4 +296,11 @@ def check_tags(chunks: Sequence[Chunk], expected: Sequence[str], name: str) -> N
             raise GsiError(f"{name}: chunk {chunk.tag} {fault} at byte {chunk.offset}")
     found = [chunk.tag for chunk in chunks]
     if found != list(expected):
-        raise GsiError(f"{name}: chunks: expected {' '.join(expected)}, found {' '.join(found) or 'none'}")
+        alike = sum(1 for _ in takewhile(bool, map(str.__eq__, found, expected)))
+        if alike < len(chunks):
+            at = chunks[alike].offset
+        else:
+            at = chunks[-1].offset + len(chunks[-1].payload) + _CRC.size if chunks else HEADER_SIZE
+        # A file may have hundreds.
+        shown = " ".join([*found[: len(expected) + 1], *["..."] * (len(found) > len(expected) + 1)]) or "none"
+        raise GsiError(f"{name}: chunks: expected {' '.join(expected)}, found {shown} at byte {at}")

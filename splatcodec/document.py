@@ -1,20 +1,20 @@
 """Document: all that a .gsi file holds, as Gaussians and what they mean."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from . import container
 from .compress import profiles
-from .container import Chunk, Header, Layer, Reader, varint
+from .container import ALPHA, EXIF, ICC, XMP, Chunk, Header, Layer, Reader, varint
 from .errors import GsiError
 from .image import Picture
 from .limits import DEFAULT_MAX_GAUSSIANS
 from .metadata import ColorSpace, Metadata
 from .splats import Region, Splats
-
-_ALPHA = "ALPH"
-_ICC, _EXIF, _XMP = "iccp", "exif", "xmpp"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +52,47 @@ class Document:
         region: Region | None = None,
     ) -> Picture:
         """The picture, or a region of it, at any size; arguments and errors as of `Splats.render`."""
-        planes = self.splats.render(height, width, scale=scale, region=region).clip(0, 1)
-        if self.alpha is None:
+        planes = self.splats.render(height, width, scale=scale, region=region)
+        opacity = self.alpha.splats.render(height, width, scale=scale, region=region) if self.alpha else None
+        return self._picture(planes, opacity)
+
+    def pixels(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        *,
+        scale: float | None = None,
+        region: Region | None = None,
+        depth: int = 8,
+    ) -> NDArray[Any]:
+        """The samples of `render` as integers, as of `Picture.pixels`; never are all of them in memory as floats."""
+        rows, columns = self.splats.output_size(height, width, scale=scale, region=region)
+        channels = self.splats.channels + (self.alpha is not None)
+        shape = (rows, columns) if channels == 1 else (rows, columns, channels)
+        pixels = np.empty(shape, np.uint16 if depth == 16 else np.uint8)
+        top = 0
+        for band in self._bands(height, width, scale, region):
+            pixels[top : top + band.height] = band.pixels(depth)
+            top += band.height
+        return pixels
+
+    def _bands(
+        self, height: int | None, width: int | None, scale: float | None, region: Region | None
+    ) -> Iterator[Picture]:
+        """What `render` returns, from the top down."""
+        opacities = self.alpha.splats.bands(height, width, scale=scale, region=region) if self.alpha else None
+        for planes in self.splats.bands(height, width, scale=scale, region=region):
+            yield self._picture(planes, next(opacities) if opacities else None)
+
+    def _picture(self, planes: NDArray[np.float32], opacity: NDArray[np.float32] | None) -> Picture:
+        """What sums of Gaussians [C, H, W] and [1, H, W] mean; they are overwritten."""
+        np.clip(planes, 0, 1, out=planes)
+        if self.alpha is None or opacity is None:
             return Picture(planes, None, self.depth, self.metadata)
-        found = self.alpha.splats.render(height, width, scale=scale, region=region)[0].clip(0, 1)
-        return Picture(planes, 1 - found if self.alpha.is_transparency else found, self.depth, self.metadata)
+        opacity = np.clip(opacity[0], 0, 1, out=opacity[0])
+        if self.alpha.is_transparency:
+            np.subtract(1, opacity, out=opacity)
+        return Picture(planes, opacity, self.depth, self.metadata)
 
 
 class Coded(NamedTuple):
@@ -87,10 +123,12 @@ def to_bytes(
     """
     metadata = metadata or Metadata()
     layer, chunks = colors
+    if layer.channels not in (1, 3):
+        raise GsiError(f"{layer.channels} colour channels cannot be stored: 1 or 3 can")
     if alpha is not None:
         kind = bytes([alpha.is_transparency]) + varint(alpha.coded.layer.n_gaussians)
-        chunks = [*chunks, Chunk(_ALPHA, kind), *alpha.coded.chunks]
-    for tag, payload in ((_ICC, metadata.icc), (_EXIF, metadata.exif), (_XMP, metadata.xmp)):
+        chunks = [*chunks, Chunk(ALPHA, kind), *alpha.coded.chunks]
+    for tag, payload in ((ICC, metadata.icc), (EXIF, metadata.exif), (XMP, metadata.xmp)):
         if payload is not None:
             chunks = [*chunks, Chunk(tag, payload)]
     channels = layer.channels + (alpha is not None)
@@ -130,7 +168,7 @@ def read_chunks(
         profile.read(*colors, name),
         alpha and Alpha(profile.read(*alpha.coded, name), alpha.is_transparency),
         header.depth,
-        _metadata(header, chunks, name),
+        read_metadata(header, chunks, name),
     )
 
 
@@ -143,29 +181,43 @@ def layers(header: Header, chunks: Sequence[Chunk], name: str) -> tuple[Coded, C
     critical = [chunk for chunk in chunks if chunk.is_critical]
     if not header.has_alpha:
         return Coded(header.colors, critical), None
-    at = next((number for number, chunk in enumerate(critical) if chunk.tag == _ALPHA), None)
+    at = next((number for number, chunk in enumerate(critical) if chunk.tag == ALPHA), None)
     if at is None:
-        raise GsiError(f"{name}: chunks: {_ALPHA} is missing, but the header tells of an opacity")
-    reader = Reader(critical[at].payload, name, critical[at].offset)
-    kind = reader.byte(_ALPHA)
+        raise GsiError(f"{name}: chunks: {ALPHA} is missing, but the header tells of an opacity")
+    layer, is_transparency = read_alpha(header, critical[at], name)
+    return Coded(header.colors, critical[:at]), CodedAlpha(Coded(layer, critical[at + 1 :]), is_transparency)
+
+
+def read_alpha(header: Header, chunk: Chunk, name: str) -> tuple[Layer, bool]:
+    """The layer of the opacity that a chunk announces, and whether it is the transparency instead.
+
+    Raises:
+        GsiError: the chunk holds something else.
+    """
+    reader = Reader(chunk.payload, name, chunk.offset)
+    kind = reader.byte(ALPHA)
     if kind > 1:
-        raise reader.error(_ALPHA, "value out of range", 0)
-    count = reader.varint(_ALPHA)
-    reader.end(_ALPHA)
+        raise reader.error(ALPHA, "value out of range", 0)
+    count = reader.varint(ALPHA)
+    reader.end(ALPHA)
     if count > container.MAX_GAUSSIANS:
-        raise reader.error(_ALPHA, "value out of range", 1)
-    layer = Layer(1, header.width, header.height, count)
-    return Coded(header.colors, critical[:at]), CodedAlpha(Coded(layer, critical[at + 1 :]), kind == 1)
+        raise reader.error(ALPHA, "value out of range", 1)
+    return Layer(1, header.width, header.height, count), kind == 1
 
 
-def _metadata(header: Header, chunks: Sequence[Chunk], name: str) -> Metadata:
+def read_metadata(header: Header, chunks: Sequence[Chunk], name: str) -> Metadata:
+    """What a file carries beside its Gaussians.
+
+    Raises:
+        GsiError: it carries something twice.
+    """
     found: dict[str, bytes] = {}
     for chunk in chunks:
-        if chunk.tag in (_ICC, _EXIF, _XMP):
+        if chunk.tag in (ICC, EXIF, XMP):
             if chunk.tag in found:
                 raise GsiError(f"{name}: chunk {chunk.tag}: there are several, at byte {chunk.offset} as well")
             found[chunk.tag] = chunk.payload
-    space, icc = header.color_space, found.get(_ICC)
+    space, icc = header.color_space, found.get(ICC)
     if space == ColorSpace.ICC and icc is None:
         space = ColorSpace.UNSPECIFIED
-    return Metadata(space, icc if space == ColorSpace.ICC else None, found.get(_EXIF), found.get(_XMP))
+    return Metadata(space, icc if space == ColorSpace.ICC else None, found.get(EXIF), found.get(XMP))

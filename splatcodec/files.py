@@ -2,12 +2,13 @@
 
 import errno
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from io import BytesIO
-from typing import BinaryIO, TypeGuard
+from contextlib import contextmanager, suppress
+from io import BytesIO, RawIOBase
+from typing import IO, BinaryIO, TypeGuard
 
 STANDARD_STREAM = "-"
 
@@ -28,20 +29,20 @@ def source_name(source: object) -> str:
     return name if isinstance(name, str) else f"<{type(source).__name__}>"
 
 
-def read_source(source: Source) -> bytes:
-    """All bytes of a source.
+def read_source(source: Source, count: int | None = None) -> bytes:
+    """All bytes of a source, or the first `count`.
 
     Raises:
         OSError: the source cannot be read.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source)
+        return bytes(source[:count])
     if isinstance(source, str | os.PathLike):
         if not os.fspath(source):
             raise FileNotFoundError(errno.ENOENT, "no such file or directory", "''")
         with open(source, "rb") as file:
-            return file.read()
-    return source.read()
+            return file.read(count)
+    return source.read(-1 if count is None else count)
 
 
 def extension_of(path: str | os.PathLike[str], known: Sequence[str], what: str) -> str:
@@ -61,8 +62,8 @@ def extension_of(path: str | os.PathLike[str], known: Sequence[str], what: str) 
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file to write bytes to that takes its name only when the block ends without an exception.
 
-    A temporary file in the same directory is created at once, so that an unwritable output is noticed before the work
-    is done. It, a device or a pipe is written to when the block ends.
+    Until then nothing is there to be seen. That the output can be written is tried at once, so that a fault is noticed
+    before the work is done; a device or a pipe is opened and written to when the block ends.
 
     Raises:
         OSError: the output cannot be written.
@@ -70,30 +71,70 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     name = os.fspath(path)
     if not name:
         raise FileNotFoundError(errno.ENOENT, "no such file or directory", "''")
-    if os.path.isdir(name) or name.endswith(os.sep):
+    with naming(name):
+        status = _status(name)
+    if name.endswith(os.sep) or (status is not None and stat.S_ISDIR(status.st_mode)):
         raise IsADirectoryError(errno.EISDIR, "is a directory", name)
     content = BytesIO()
-    if os.path.exists(name) and not os.path.isfile(name):
+    if status is not None and not stat.S_ISREG(status.st_mode):
         yield content
         with naming(name), open(name, "wb") as device:
-            device.write(content.getvalue())
+            device.write(content.getbuffer())
         return
     target = os.path.realpath(name)
-    if os.path.exists(target) and not os.access(target, os.W_OK):
+    if status is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, "permission denied", name)
+    with naming(name), tempfile.TemporaryFile(dir=os.path.dirname(target)):
+        pass
+    yield content
     with naming(name):
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".splatcodec-")
-        os.close(descriptor)
+        _replace(target, content.getbuffer(), None if status is None else status.st_mode & 0o777)
+
+
+def _status(name: str) -> os.stat_result | None:
+    """What is there by a name, following links; None if nothing is."""
     try:
-        yield content
-        with naming(name):
-            with open(temporary, "wb") as file:
-                file.write(content.getvalue())
-            os.chmod(temporary, _mode(target))
-            os.replace(temporary, target)
+        return os.stat(name)
+    except FileNotFoundError:
+        return None
+
+
+def _replace(target: str, content: memoryview, permissions: int | None) -> None:
+    """Write a file beside another one and let it take its place, with permissions of its own or those of any new file.
+
+    It is on the disk before it takes the name: power that fails leaves the old file or the new one.
+    """
+    temporary = os.path.join(os.path.dirname(target), f".splatcodec-{os.urandom(8).hex()}")
+    try:
+        with open(temporary, "xb") as file:
+            if permissions is not None:
+                os.chmod(temporary, permissions)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        # Interrupts come at any time: before there is a file, and after it has taken its place.
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
+
+
+def write_all(file: IO[bytes], data: bytes) -> None:
+    """Write bytes to a file that somebody else has opened. One without a buffer takes a part at a time.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    if not isinstance(file, RawIOBase):
+        file.write(data)
+        return
+    rest = memoryview(data)
+    while rest:
+        count = file.write(rest)
+        if count is None:
+            raise BlockingIOError(errno.EAGAIN, "takes no more at present", source_name(file))
+        rest = rest[count:]
 
 
 @contextmanager
@@ -105,16 +146,6 @@ def naming(name: str) -> Iterator[None]:
         error.filename = name
         error.filename2 = None
         raise
-
-
-def _mode(target: str) -> int:
-    """Permissions of the file to be replaced, or those a new file would get."""
-    try:
-        return os.stat(target).st_mode & 0o777
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
 
 
 @contextmanager

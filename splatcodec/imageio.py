@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 try:
     from imageio.config import FileExtension, PluginConfig, extension_list, known_extensions, known_plugins
     from imageio.core import Request
-    from imageio.core.request import URI_BYTES, InitializationError, IOMode
+    from imageio.core.request import URI_BYTES, URI_FILENAME, InitializationError, IOMode
     from imageio.core.v3_plugin_api import ImageProperties, PluginV3
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "imageio":
@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
 from .compress import profiles
 from .container import HEADER_SIZE, MAGIC, Header, read_header
 from .decoder import decode
-from .files import source_name
+from .files import replacing, source_name, write_all
 from .splats import Region
 
 NAME = "splatcodec"
@@ -101,7 +101,7 @@ class GsiPlugin(PluginV3):
         }
 
     def write(self, ndimage: ArrayLike | list[ArrayLike], **options: Any) -> bytes | None:
-        """Encode a picture.
+        """Encode a picture; a file that is named appears whole or not at all.
 
         Args:
             ndimage: [H, W] or [H, W, C], or a list of one such array, as in `splatcodec.encode`.
@@ -121,9 +121,13 @@ class GsiPlugin(PluginV3):
         pictures = ndimage if isinstance(ndimage, list) else [ndimage]
         if len(pictures) != 1:
             raise ValueError(f"{source_name(self.request.raw_uri)}: a .gsi file holds one picture, got {len(pictures)}")
-        # Opening the file empties it: whatever can go wrong goes wrong before.
-        data = encode(np.asarray(pictures[0]), **options)
-        self.request.get_file().write(data)
+        picture = np.asarray(pictures[0])
+        if self.request._uri_type == URI_FILENAME:
+            with replacing(self.request.filename) as file:
+                file.write(encode(picture, **options))
+            return None
+        data = encode(picture, **options)
+        write_all(self.request.get_file(), data)
         return data if self.request._uri_type == URI_BYTES else None
 
     def _header(self) -> Header:

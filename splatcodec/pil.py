@@ -13,7 +13,7 @@ from PIL import Image, ImageFile
 from .compress import profiles
 from .container import HEADER_SIZE, MAGIC, MAJOR, read_header, unpack
 from .errors import GsiError, ImageError
-from .files import source_name
+from .files import source_name, write_all
 from .metadata import Metadata
 
 FORMAT = "GSI"
@@ -151,7 +151,7 @@ class GsiDecoder(ImageFile.PyDecoder):
         except GsiError as error:
             raise OSError(str(error)) from error
         info |= _noted(content.metadata)
-        self.set_as_raw(content.render(self.state.ysize, self.state.xsize).pixels().tobytes())
+        self.set_as_raw(content.pixels(self.state.ysize, self.state.xsize).tobytes())
         return -1, 0
 
 
@@ -202,7 +202,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
         data = encode(replace(picture, metadata=noted), **options)
     except ImageError as error:
         raise OSError(str(error)) from error
-    file.write(data)
+    write_all(file, data)
 
 
 Image.register_decoder("gsi", GsiDecoder)

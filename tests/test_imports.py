@@ -9,9 +9,16 @@ ROOT = Path(__file__).parent.parent
 # From the lowest to the highest; a module may import from its own layer and from lower ones.
 LAYERS = (
     ("splatkernels",),
-    ("splatcodec.errors", "splatcodec.files", "splatcodec.metadata", "splatcodec.splats", "splatcodec.truth"),
+    (
+        "splatcodec.errors",
+        "splatcodec.files",
+        "splatcodec.limits",
+        "splatcodec.metadata",
+        "splatcodec.splats",
+        "splatcodec.truth",
+    ),
     ("splatcodec.container", "splatcodec.image", "splatcodec.fitting", "splatcodec.compress"),
-    ("splatcodec.document",),
+    ("splatcodec.document", "splatcodec.diagnosis"),
     ("splatcodec.decoder", "splatcodec.metrics", "splatcodec.encoding", "splatcodec.options", "splatcodec.history"),
     ("splatcodec.interchange", "splatcodec.tensors", "splatcodec.rd", "splatcodec.plot"),
     ("splatcodec.cli", "splatcodec.pil", "splatcodec.imageio", "splatcodec.mime", "splatcodec.__main__"),

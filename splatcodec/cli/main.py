@@ -1,17 +1,13 @@
 """The command line: subcommands, and one line for every error."""
 
 import argparse
-import errno
-import io
-import os
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
 
 from ..errors import MissingExtraError
-from ..files import naming
-from . import bench, compare, decode, encode, evaluate, exporting, importing, info, plot
+from . import bench, compare, decode, encode, evaluate, exporting, importing, info, plot, streams
 from .options import TERMINATION, Parser, add_common, describe, heed_common, terminate
 
 _COMMANDS = (encode, decode, info, evaluate, plot, exporting, importing, compare, bench)
@@ -19,6 +15,28 @@ _COMMANDS = (encode, decode, info, evaluate, plot, exporting, importing, compare
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code: 0 done, 1 failed, 130 interrupted. Wrong usage exits with 2."""
+    streams.attend()
+    try:
+        _run(argv)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and error.filename == streams.STANDARD_OUTPUT:
+            # Whoever stops reading, as `head` does, has seen enough.
+            return 1
+        return _fail(describe(error))
+    except (ValueError, MissingExtraError) as error:
+        return _fail(describe(error))
+    except MemoryError:
+        return _fail("out of memory")
+    except KeyboardInterrupt as interrupt:
+        print(": ".join(["splatcodec: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
+        return 130
+    finally:
+        streams.leave()
+    return 0
+
+
+def _run(argv: Sequence[str] | None) -> None:
+    """Do what the arguments say."""
     parser = Parser(
         prog="splatcodec",
         description="Images as 2D Gaussians: encode a picture, decode it at any size, measure what was lost.",
@@ -38,46 +56,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Under nohup, a hang-up is to be ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, terminate)
-    if sys.stderr is None:
-        sys.stderr = io.StringIO()
-    if sys.stdout is None:
-        sys.stdout = _ClosedOutput()
-    try:
-        arguments = parser.parse_args(argv)
-        heed_common(arguments)
-        arguments.run(arguments)
-        if not sys.stdout.closed:
-            with naming("standard output"):
-                sys.stdout.flush()
-    except BrokenPipeError:
-        # Nobody reads any more; keep Python from complaining when it flushes standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (OSError, ValueError, MissingExtraError) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
-            # All files are named: what is full is what `print` has written to.
-            error.filename = "standard output"
-        return _fail(describe(error))
-    except MemoryError:
-        return _fail("out of memory")
-    except KeyboardInterrupt as interrupt:
-        print(": ".join(["splatcodec: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
-        return 130
-    return 0
+    arguments = parser.parse_args(argv)
+    heed_common(arguments)
+    arguments.run(arguments)
+    if not sys.stdout.closed:
+        sys.stdout.flush()
 
 
 def _fail(message: str) -> int:
     print(f"splatcodec: {message}", file=sys.stderr)
     return 1
-
-
-class _ClosedOutput(io.TextIOBase):
-    """Stands for a standard output that is closed."""
-
-    closed = True
-
-    def write(self, text: str) -> int:
-        raise OSError("standard output is closed")
 
 
 class _Version(argparse.Action):
@@ -89,5 +77,5 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        print(f"splatcodec {version('splatcodec')}")
+        print(f"splatcodec {version('splatcodec')}", flush=True)
         parser.exit()

@@ -8,13 +8,16 @@ import math
 import os
 import signal
 import sys
-from typing import BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from ..container import MAGIC
 from ..files import STANDARD_STREAM
 from ..fitting.schedule import EFFORTS
 from ..limits import DEFAULT_MAX_GAUSSIANS, DEFAULT_MAX_PIXELS
 from ..options import DEFAULT_EFFORT
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 TERMINATION = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """Signals that ask a program to end, of those that the platform has."""
@@ -35,6 +38,13 @@ def describe(error: Exception) -> str:
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, and where to read what would be right."""
+
+    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
+        if file is not None:
+            super().print_help(file)
+            return
+        # argparse would not say that the help cannot be printed.
+        print(self.format_help(), end="", flush=True)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -172,7 +182,7 @@ def heed_common(arguments: argparse.Namespace) -> None:
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """What a file may ask for."""
+    """What a file may ask for: pixels and Gaussians."""
     parser.add_argument(
         "--max-pixels",
         type=positive_int,
@@ -180,6 +190,11 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_MAX_PIXELS,
         help="refuse outputs with more (default: %(default)s)",
     )
+    add_max_gaussians(parser)
+
+
+def add_max_gaussians(parser: argparse.ArgumentParser) -> None:
+    """How many Gaussians a file may have."""
     parser.add_argument(
         "--max-gaussians",
         type=positive_int,

@@ -13,7 +13,7 @@ from ..splats import Splats
 from . import ladder, lattice, rangecoder
 from .lattice import Symbols
 from .model import LABELS, Model
-from .profiles import Hints, Profile, Slope
+from .profiles import TAGS, Hints, Profile, Slope
 from .refiner import Refiner
 
 # Gaussians for each byte of a file at most: a bound on what a forged count makes a decoder do.
@@ -125,7 +125,7 @@ def read(layer: Layer, chunks: Sequence[Chunk], name: str) -> Quantized:
     Raises:
         GsiError: chunks are missing or hold values that describe no Gaussian.
     """
-    check_tags(chunks, ["ADAP"], name)
+    check_tags(chunks, TAGS["adaptive"], name)
     chunk = chunks[0]
     reader = Reader(chunk.payload, name, chunk.offset)
     notch = reader.varint("ADAP step")

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 _NUMBERS = {"adaptive": 1, "vq": 2, "half": 0}
 NAMES = tuple(_NUMBERS)
 """Of all profiles; each has a module beside this one, with its `PROFILE`."""
+TAGS = {
+    "adaptive": ("ADAP",),
+    "vq": ("CELL", "MEAN", "BOOK", "INDX"),
+    "half": ("CELL", "MEAN", "SCAL", "ROTA", "COLR"),
+}
+"""Of the chunks that a layer is coded in, in order, by name of the profile."""
 
 
 class Slope(NamedTuple):
@@ -113,4 +119,4 @@ def name_of(number: int, file: str) -> str:
     for name, own in _NUMBERS.items():
         if own == number:
             return name
-    raise GsiError(f"{file}: profile: value out of range at byte 5")
+    raise GsiError(f"{file}: profile: value out of range at byte 6")

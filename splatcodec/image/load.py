@@ -54,6 +54,8 @@ def load_image(
     """
     name = name or _name_of(image)
     picture = _load(image, name, frame, None if strip else max_metadata)
+    if not picture.planes.size:
+        raise ImageError(f"{name}: has no pixels: {picture.width}x{picture.height}")
     return picture if background is None else _flattened(picture, background)
 
 

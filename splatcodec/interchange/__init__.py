@@ -8,7 +8,7 @@ import os
 from typing import BinaryIO
 
 from ..errors import InterchangeError
-from ..files import Source, read_source, replacing, source_name
+from ..files import Source, read_source, replacing, source_name, write_all
 from ..splats import Splats
 from .fields import Size
 from .formats import reader, writer
@@ -33,7 +33,7 @@ def save(splats: Splats, file: str | os.PathLike[str] | BinaryIO, *, extension: 
     if splats.channels not in (1, 3):
         raise InterchangeError(f"{name}: {splats.channels} colour channels cannot be written: 1 or 3 can")
     if not isinstance(file, str | os.PathLike):
-        file.write(write(splats))
+        write_all(file, write(splats))
         return
     with replacing(file) as output:
         output.write(write(splats))

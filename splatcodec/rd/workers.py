@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import requires
+from ..files import replacing
 from ..image import load_pixels
 from ..metrics import evaluate
 from .codecs import Codec, Pixels
@@ -119,7 +120,8 @@ def _encode(codec: Codec, image: Pixels | str, quality: float, path: Path) -> di
         data, seconds = _timed(codec, codec.encode, pixels, quality)
         if not isinstance(data, bytes):
             raise TypeError(f"expected bytes, got {type(data).__name__}")
-        path.write_bytes(data)
+        with replacing(path) as file:
+            file.write(data)
     # A codec may raise anything, SystemExit too.
     except BaseException as error:
         return _failure("encode", error)
