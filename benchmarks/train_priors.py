@@ -5,7 +5,7 @@ from a test set. Each is encoded at several qualities, and the symbols are count
 that are rare borrow from those they are special cases of. Rounding to symbols needs frequencies itself, so that the
 tables in use are where training starts.
 
-    python benchmarks/train_priors.py DIRECTORY priors.npz
+    python benchmarks/train_priors.py DIRECTORY priors.bin
 
 The tables in use come from CID22's training split (Sneyers et al. 2024, CC BY-SA 4.0), 68 photographs of 512 pixels,
 beside the built-in pictures. Every fifth picture is first left out, to see what training on the others is worth; tables
@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from splatcodec.compress import adaptive, contexts, ladder, lattice, positions
 from splatcodec.compress.adaptive import Quantized
-from splatcodec.compress.model import COLOR_SYMBOLS, LABELS, SHAPES, Model, trained
+from splatcodec.compress.model import COLOR_SYMBOLS, LABELS, SHAPES, Model, trained, trained_file
 from splatcodec.compress.neighbors import PER_OCTAVE, surroundings
 from splatcodec.compress.quantizer import quantize
 from splatcodec.compress.rangecoder import PRIOR_WEIGHT, meter
@@ -223,7 +223,7 @@ def main() -> None:
     left_out = [file for group in groups[::5] for file in group]
     for name, given in (("in use", trained()), ("trained on the others", train(kept))):
         print(f"{bits_per_gaussian(left_out, given):.2f} bits a Gaussian in pictures left out, tables {name}")
-    np.savez_compressed(arguments.out, **train([file for own in found for file in variants(own)]))
+    arguments.out.write_bytes(trained_file(train([file for own in found for file in variants(own)])))
 
 
 if __name__ == "__main__":

@@ -10,46 +10,58 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from splatkernels import set_num_threads
 
-    from .decoder import decode, read
+    from .decoder import decode, decode_picture, read, read_document
+    from .document import Document
     from .encoding.encode import encode, fit, write
     from .errors import GsiError, ImageError, TargetError
     from .history import History
+    from .image import Picture, load_image
     from .metrics import Evaluation, evaluate
     from .options import Options
     from .splats import Splats
     from .truth import synthetic
 
 __all__ = [
+    "Document",
     "Evaluation",
     "GsiError",
     "History",
     "ImageError",
     "Options",
+    "Picture",
     "Splats",
     "TargetError",
     "decode",
+    "decode_picture",
     "encode",
     "evaluate",
     "fit",
+    "load_image",
     "read",
+    "read_document",
     "set_num_threads",
     "synthetic",
     "write",
 ]
 
 _HOMES = {
+    "Document": ".document",
     "Evaluation": ".metrics",
     "GsiError": ".errors",
     "History": ".history",
     "ImageError": ".errors",
     "Options": ".options",
+    "Picture": ".image",
     "Splats": ".splats",
     "TargetError": ".errors",
     "decode": ".decoder",
+    "decode_picture": ".decoder",
     "encode": ".encoding.encode",
     "evaluate": ".metrics",
     "fit": ".encoding.encode",
+    "load_image": ".image",
     "read": ".decoder",
+    "read_document": ".decoder",
     "set_num_threads": "splatkernels",
     "synthetic": ".truth",
     "write": ".encoding.encode",

@@ -7,6 +7,7 @@ byte but the last, at most five bytes and no longer than needed.
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 from zlib import crc32
 
@@ -295,4 +296,11 @@ def check_tags(chunks: Sequence[Chunk], expected: Sequence[str], name: str) -> N
             raise GsiError(f"{name}: chunk {chunk.tag} {fault} at byte {chunk.offset}")
     found = [chunk.tag for chunk in chunks]
     if found != list(expected):
-        raise GsiError(f"{name}: chunks: expected {' '.join(expected)}, found {' '.join(found) or 'none'}")
+        alike = sum(1 for _ in takewhile(bool, map(str.__eq__, found, expected)))
+        if alike < len(chunks):
+            at = chunks[alike].offset
+        else:
+            at = chunks[-1].offset + len(chunks[-1].payload) + _CRC.size if chunks else HEADER_SIZE
+        # A file may have hundreds.
+        shown = " ".join([*found[: len(expected) + 1], *["..."] * (len(found) > len(expected) + 1)]) or "none"
+        raise GsiError(f"{name}: chunks: expected {' '.join(expected)}, found {shown} at byte {at}")

@@ -32,13 +32,21 @@ def read_document(file: Source, *, max_gaussians: int = DEFAULT_MAX_GAUSSIANS) -
     return document.from_bytes(read_source(file), source_name(file), max_gaussians)
 
 
-def decode(file: Source, *, depth: int = 8, **size: Any) -> NDArray[Any]:
+def decode(
+    file: Source,
+    *,
+    depth: int = 8,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_gaussians: int = DEFAULT_MAX_GAUSSIANS,
+    **size: Any,
+) -> NDArray[Any]:
     """Decode a .gsi file to integer samples, uint8 or uint16, at the size of its canvas or any other.
 
     Args:
         file: a path, the bytes of the file, or a file opened for reading bytes.
         depth: bits of the samples, 8 or 16.
-        size: `scale`, `width`, `height`, `region`, `max_pixels` and `max_gaussians` as of `decode_picture`.
+        max_pixels, max_gaussians: refuse outputs with more pixels, and files with more Gaussians.
+        size: `scale`, `width`, `height` and `region` as of `decode_picture`.
 
     Returns:
         Pixels [H, W] of a grey picture, otherwise [H, W, C]: C is 2 for grey and opacity, 3 for RGB, 4 for RGB and
@@ -49,7 +57,7 @@ def decode(file: Source, *, depth: int = 8, **size: Any) -> NDArray[Any]:
     """
     if depth not in DEPTHS:
         raise ValueError(f"depth must be 8 or 16, got {depth!r}")
-    return decode_picture(file, **size).pixels(depth)
+    return _opened(file, max_pixels, max_gaussians, **size).pixels(**size, depth=depth)
 
 
 def decode_picture(
@@ -76,10 +84,16 @@ def decode_picture(
         OSError: the file cannot be read.
         ValueError: the size or the region is out of range.
     """
+    content = _opened(file, max_pixels, max_gaussians, scale=scale, width=width, height=height, region=region)
+    return content.render(height, width, scale=scale, region=region)
+
+
+def _opened(file: Source, max_pixels: int, max_gaussians: int, **size: Any) -> Document:
+    """What a file holds, if that and an output of the size that is asked for are within limits."""
     name, content = source_name(file), read_document(file, max_gaussians=max_gaussians)
     try:
-        rows, columns = content.splats.output_size(height, width, scale=scale, region=region)
+        rows, columns = content.splats.output_size(**size)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     check_pixels(rows, columns, name, max_pixels)
-    return content.render(height, width, scale=scale, region=region)
+    return content

@@ -1,8 +1,11 @@
 """Document: all that a .gsi file holds, as Gaussians and what they mean."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from . import container
 from .compress import profiles
@@ -49,11 +52,47 @@ class Document:
         region: Region | None = None,
     ) -> Picture:
         """The picture, or a region of it, at any size; arguments and errors as of `Splats.render`."""
-        planes = self.splats.render(height, width, scale=scale, region=region).clip(0, 1)
-        if self.alpha is None:
+        planes = self.splats.render(height, width, scale=scale, region=region)
+        opacity = self.alpha.splats.render(height, width, scale=scale, region=region) if self.alpha else None
+        return self._picture(planes, opacity)
+
+    def pixels(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        *,
+        scale: float | None = None,
+        region: Region | None = None,
+        depth: int = 8,
+    ) -> NDArray[Any]:
+        """The samples of `render` as integers, as of `Picture.pixels`; never are all of them in memory as floats."""
+        rows, columns = self.splats.output_size(height, width, scale=scale, region=region)
+        channels = self.splats.channels + (self.alpha is not None)
+        shape = (rows, columns) if channels == 1 else (rows, columns, channels)
+        pixels = np.empty(shape, np.uint16 if depth == 16 else np.uint8)
+        top = 0
+        for band in self._bands(height, width, scale, region):
+            pixels[top : top + band.height] = band.pixels(depth)
+            top += band.height
+        return pixels
+
+    def _bands(
+        self, height: int | None, width: int | None, scale: float | None, region: Region | None
+    ) -> Iterator[Picture]:
+        """What `render` returns, from the top down."""
+        opacities = self.alpha.splats.bands(height, width, scale=scale, region=region) if self.alpha else None
+        for planes in self.splats.bands(height, width, scale=scale, region=region):
+            yield self._picture(planes, next(opacities) if opacities else None)
+
+    def _picture(self, planes: NDArray[np.float32], opacity: NDArray[np.float32] | None) -> Picture:
+        """What sums of Gaussians [C, H, W] and [1, H, W] mean; they are overwritten."""
+        np.clip(planes, 0, 1, out=planes)
+        if self.alpha is None or opacity is None:
             return Picture(planes, None, self.depth, self.metadata)
-        found = self.alpha.splats.render(height, width, scale=scale, region=region)[0].clip(0, 1)
-        return Picture(planes, 1 - found if self.alpha.is_transparency else found, self.depth, self.metadata)
+        opacity = np.clip(opacity[0], 0, 1, out=opacity[0])
+        if self.alpha.is_transparency:
+            np.subtract(1, opacity, out=opacity)
+        return Picture(planes, opacity, self.depth, self.metadata)
 
 
 class Coded(NamedTuple):
@@ -84,6 +123,8 @@ def to_bytes(
     """
     metadata = metadata or Metadata()
     layer, chunks = colors
+    if layer.channels not in (1, 3):
+        raise GsiError(f"{layer.channels} colour channels cannot be stored: 1 or 3 can")
     if alpha is not None:
         kind = bytes([alpha.is_transparency]) + varint(alpha.coded.layer.n_gaussians)
         chunks = [*chunks, Chunk(ALPHA, kind), *alpha.coded.chunks]

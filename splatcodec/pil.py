@@ -151,7 +151,7 @@ class GsiDecoder(ImageFile.PyDecoder):
         except GsiError as error:
             raise OSError(str(error)) from error
         info |= _noted(content.metadata)
-        self.set_as_raw(content.render(self.state.ysize, self.state.xsize).pixels().tobytes())
+        self.set_as_raw(content.pixels(self.state.ysize, self.state.xsize).tobytes())
         return -1, 0
 
 

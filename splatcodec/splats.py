@@ -1,5 +1,6 @@
 """Splats: a picture as 2D Gaussians, the one data structure that travels through the codec."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ _REGION_LIMIT = 1e12
 _ZOOM_LIMITS = (1e-6, 1e6)
 # For a look at the whole canvas that needs not be exact.
 _MOST_PIXELS = 2**22
+# Of a band, but for outputs so wide that a few rows have more; a multiple of so many rows renders alike in any band.
+_BAND_PIXELS = 2**22
+_BAND_ROWS = 64
 
 Region = tuple[float, float, float, float]
 """A rectangle of the canvas: x, y, width, height in pixels."""
@@ -107,11 +111,13 @@ class Splats:
                 scale = width / region_width
             elif height is not None:
                 scale = height / region_height
-        for zoom in (
+        zooms = (
             scale,
             scale if height is None else height / region_height,
             scale if width is None else width / region_width,
-        ):
+        )
+        # The shortest side is magnified to a pixel at least.
+        for zoom in (min(zooms), max(*zooms, 1 / region_height, 1 / region_width)):
             if not _ZOOM_LIMITS[0] <= zoom <= _ZOOM_LIMITS[1]:
                 raise ValueError(
                     f"magnification {zoom:g} is beyond the limits of {_ZOOM_LIMITS[0]:g} to {_ZOOM_LIMITS[1]:g}"
@@ -144,16 +150,43 @@ class Splats:
         """
         from splatkernels import render
 
+        placed, height, width, viewport = self._placed(height, width, scale, region)
+        return render(*placed, height, width, viewport)
+
+    def bands(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        *,
+        scale: float | None = None,
+        region: Region | None = None,
+    ) -> Iterator[NDArray[np.float32]]:
+        """As `render`, but from the top down in bands [C, rows, width]: large outputs need not be in memory as floats.
+
+        Bands depend on the size of the output only. Outputs of up to four million pixels are one band.
+        """
+        from splatkernels import render
+
+        placed, height, width, viewport = self._placed(height, width, scale, region)
+        rows = max(1, _BAND_PIXELS // (width * _BAND_ROWS)) * _BAND_ROWS
+        for top in range(0, height, rows):
+            y0 = viewport.y0 + top / viewport.scale
+            yield render(*placed, min(rows, height - top), width, viewport._replace(y0=y0))
+
+    def _placed(
+        self, height: int | None, width: int | None, scale: float | None, region: Region | None
+    ) -> tuple[Gaussians, int, int, Viewport]:
+        """What `render` shows: Gaussians, the height and width of the output, and which part of the plane it is."""
         height, width = self.output_size(height, width, scale=scale, region=region)
         x, y, region_width, region_height = region or (0.0, 0.0, float(self.width), float(self.height))
-        zoom = width / region_width if scale is None else scale
+        zoom = width / region_width
+        # A size rounded to whole pixels is no reason to change the magnification or to distort the picture.
+        if scale is not None and _agree(width, region_width * scale) and _agree(height, region_height * scale):
+            zoom = scale
+        if _agree(height, region_height * zoom):
+            return self.gaussians, height, width, Viewport(x, y, zoom)
         stretch = height / (region_height * zoom)
-        # A size rounded to whole pixels is no reason to distort the picture.
-        if abs(stretch - 1) * height > 1:
-            region = (x, y * stretch, region_width, region_height * stretch)
-            return self._stretched(stretch).render(height, width, region=region)
-        viewport = Viewport(x, y, zoom)
-        return render(*self.gaussians, height, width, viewport)
+        return self._stretched(stretch).gaussians, height, width, Viewport(x, y * stretch, zoom)
 
     def magnified(self, factor: float, height: int, width: int) -> "Splats":
         """The picture on another canvas, so many times as large."""
@@ -183,3 +216,8 @@ class Splats:
             rotations=rotations.astype(np.float32),
             height=max(1, round(self.height * factor)),
         )
+
+
+def _agree(side: int, exact: float) -> bool:
+    """Whether a side in pixels is what it should be, but for rounding."""
+    return abs(side / exact - 1) * side <= 1

@@ -215,15 +215,21 @@ def _bands(tiles, width):
 
 
 @kernel
-def _forward(part, parts, channels, tiles, colors, image):
+def _draw(part, parts, channels, tiles, colors, image, onto):
+    """As `draw`, for a part of the bands."""
     pixels = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
     weights = np.empty((TILE_ROWS, LANES), np.float32)
     across, bands = _bands(tiles, image.shape[2])
     for band in range(part, bands, parts):
         for column in range(across):
-            x, y = column * LANES, band * TILE_ROWS
-            pixels[:] = 0
-            _add_tile(channels, tiles, band * across + column, x, y, colors, weights, 0, pixels)
+            tile, x, y = band * across + column, column * LANES, band * TILE_ROWS
+            if not onto:
+                pixels[:] = 0
+            elif tiles.starts[tile] < tiles.starts[tile + 1]:
+                _read_tile(image, x, y, pixels)
+            else:
+                continue
+            _add_tile(channels, tiles, tile, x, y, colors, weights, 0, pixels)
             _write_tile(pixels, x, y, image)
 
 
@@ -324,9 +330,18 @@ def _gather(tiles: CpuTiles, kernel, colors, image, *args) -> NDArray[np.float32
 def forward(tiles: CpuTiles, colors: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """The image [C, height, width] of Gaussians of `colors` [N, C], sorted into the tiles of an output of that size."""
     image = empty((colors.shape[1], height, width), np.float32)
-    for group, marker in _groups(colors.shape[1]):
-        run(_forward, _parts(tiles, height), marker, tiles, np.ascontiguousarray(colors[:, group]), image[group])
+    draw(tiles, colors, image)
     return image
+
+
+def draw(tiles: CpuTiles, colors: NDArray[np.float32], image: NDArray[np.float32], *, onto: bool = False) -> None:
+    """Fill an image [C, H, W] with Gaussians as `forward` does, or add them to what it holds, pixel by pixel in turn.
+
+    Gaussians that are added in parts give the very image of all at once.
+    """
+    for group, marker in _groups(colors.shape[1]):
+        part = np.ascontiguousarray(colors[:, group])
+        run(_draw, _parts(tiles, image.shape[1]), marker, tiles, part, image[group], onto)
 
 
 def backward(tiles: CpuTiles, colors: NDArray[np.float32], image_gradient: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -28,6 +28,9 @@ eighth of its size; 0.25: 34 dB), and this one halves what is left of a pattern 
 MOST_PAIRS = 2**31 - 1
 """Pairs of a Gaussian and a tile are numbered with 32 bits."""
 
+# Standard deviation in output pixels: whatever is wider is flat, and the square of this one is finite.
+_WIDEST = np.float32(1e18)
+
 WIDEST_ANGLE = 1e9
 """Rotations stay below so many radians; float32 has no angles left long before."""
 
@@ -89,7 +92,8 @@ def output_scales(scales: NDArray[np.float32], zoom: float) -> tuple[NDArray[np.
     Returns:
         Scales [N, 2] in output pixels and gains [N].
     """
-    zoomed = scales * np.float32(zoom)
+    with np.errstate(over="ignore"):
+        zoomed = np.minimum(scales * np.float32(zoom), _WIDEST)
     if zoom >= 1:
         return zoomed, np.ones(len(scales), np.float32)
     widened = np.sqrt(zoomed**2 + np.float32(FOOTPRINT * (1 - zoom**2)))

@@ -5,9 +5,12 @@ cutoff ellipse crosses the tile's columns, found in closed form, so a kernel vis
 Every such meeting is a pair. Pairs are numbered Gaussian by Gaussian (their slots), and listed tile by tile: kernels
 that work on tiles write to slots, and a Gaussian's sums are then read from consecutive slots, without atomics and in an
 order that does not depend on the number of threads.
+
+However many pairs there are, `sort_in_passes` lists some of them at a time.
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +24,8 @@ from .threads import run
 
 TILE_ROWS = 32
 FRAME = 10
+PAIRS_PER_PASS = 2**23
+"""Pairs that are listed at a time where they need not be all at once; ordinary pictures have fewer."""
 
 
 class CpuTiles(NamedTuple):
@@ -111,7 +116,8 @@ def _project_and_count(part, parts, means, scales, rotations, x0, y0, zoom, cuto
         left, right = _pixels(x - frames[i, 6], x + frames[i, 6], width)
         ellipse = _ellipse(frames, i, cutoff)
         pairs = 0
-        if left <= right:
+        # However wide it is, what lies above or below the output costs nothing.
+        if left <= right and y + frames[i, 7] >= 0 and y - frames[i, 7] <= height:
             for strip in range(left // LANES, right // LANES + 1):
                 first, last = _rows(ellipse, x, y, strip, height)
                 if first <= last:
@@ -170,21 +176,57 @@ def sort_into_tiles(
     Raises:
         ValueError: there are more pairs than 32 bits can number.
     """
-    gaussians = len(means)
-    height, width, cutoff = output.height, output.width, float(output.cutoff)
-    view = tuple(map(float, output.viewport))
-    frames = empty((gaussians, FRAME))
-    counts = empty(gaussians, np.int64)
-    parts = gaussians // 256
-    run(_project_and_count, parts, means, scales, rotations, *view, cutoff, height, width, frames, counts)
-    offsets = np.zeros(gaussians + 1, np.int64)
-    np.cumsum(counts, out=offsets[1:])
+    frames, offsets = _project_all(means, scales, rotations, output)
     pairs = int(offsets[-1])
     if pairs > MOST_PAIRS:
         raise ValueError(f"{pairs} pairs of a Gaussian and a tile are more than the {MOST_PAIRS} that can be rendered")
+    return _listed(frames, offsets, output)
+
+
+def sort_in_passes(
+    means: NDArray[np.float32], scales: NDArray[np.float32], rotations: NDArray[np.float32], output: Output
+) -> Iterator[tuple[slice, CpuTiles]]:
+    """As `sort_into_tiles`, in turn for runs of Gaussians that have no more than `PAIRS_PER_PASS` pairs together.
+
+    A Gaussian that alone has more is a run of its own.
+
+    Yields:
+        The rows of a run, and its tiles; one run at least, even if there is no Gaussian.
+    """
+    frames, offsets = _project_all(means, scales, rotations, output)
+    first = 0
+    while True:
+        last = int(np.searchsorted(offsets, offsets[first] + PAIRS_PER_PASS, side="right")) - 1
+        last = min(max(last, first + 1), len(means))
+        yield slice(first, last), _listed(frames[first:last], offsets[first : last + 1] - offsets[first], output)
+        first = last
+        if offsets[first] == offsets[-1]:
+            return
+
+
+def _project_all(
+    means: NDArray[np.float32], scales: NDArray[np.float32], rotations: NDArray[np.float32], output: Output
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Frames [N, FRAME] and offsets [N + 1], as `CpuTiles` has them."""
+    gaussians = len(means)
+    view = tuple(map(float, output.viewport))
+    frames = empty((gaussians, FRAME))
+    counts = empty(gaussians, np.int64)
+    size = output.height, output.width
+    cutoff = float(output.cutoff)
+    run(_project_and_count, gaussians // 256, means, scales, rotations, *view, cutoff, *size, frames, counts)
+    offsets = np.zeros(gaussians + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return frames, offsets
+
+
+def _listed(frames: NDArray[np.float64], offsets: NDArray[np.int64], output: Output) -> CpuTiles:
+    """List the pairs of projected Gaussians, whose offsets begin at 0."""
+    height, width = output.height, output.width
+    pairs = int(offsets[-1])
     tiles = empty(pairs, np.int32)
     rows = empty((pairs, 2), np.int8)
-    run(_emit, parts, frames, cutoff, height, width, offsets, tiles, rows)
+    run(_emit, len(frames) // 256, frames, float(output.cutoff), height, width, offsets, tiles, rows)
     starts = np.zeros(tile_count(height, width) + 1, np.int64)
     slots = empty(pairs, np.int32)
     owners = empty(pairs, np.int32)

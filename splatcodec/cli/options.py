@@ -182,7 +182,7 @@ def heed_common(arguments: argparse.Namespace) -> None:
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """What a file may ask for."""
+    """What a file may ask for: pixels and Gaussians."""
     parser.add_argument(
         "--max-pixels",
         type=positive_int,
@@ -190,6 +190,11 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_MAX_PIXELS,
         help="refuse outputs with more (default: %(default)s)",
     )
+    add_max_gaussians(parser)
+
+
+def add_max_gaussians(parser: argparse.ArgumentParser) -> None:
+    """How many Gaussians a file may have."""
     parser.add_argument(
         "--max-gaussians",
         type=positive_int,

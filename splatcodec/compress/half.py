@@ -105,7 +105,7 @@ def decode_means(layer: Layer, cells: Chunk, means: Chunk, name: str) -> NDArray
     reader = Reader(cells.payload, name, cells.offset)
     if len(cells.payload) < columns * rows:
         raise reader.error("CELL", f"fewer bytes than the canvas has cells ({columns * rows})")
-    counts = np.array([reader.varint("CELL") for _ in range(columns * rows)], np.int64)
+    counts = _varints(reader, cells.payload, columns * rows, "CELL")
     reader.end("CELL")
     if counts.sum() != layer.n_gaussians:
         raise reader.error("CELL", f"counts add up to {counts.sum()}, not to {layer.n_gaussians} Gaussians", 0)
@@ -138,6 +138,22 @@ def _read(chunk: Chunk, rows: int, columns: int, name: str) -> NDArray[np.float3
         index = int(bad.argmax())
         raise reader.error(chunk.tag, f"{values[index]} is not a valid value", index * _HALF.itemsize)
     return values.reshape(rows, columns)
+
+
+def _varints(reader: Reader, payload: bytes, count: int, field: str) -> NDArray[np.int64]:
+    """The first varints of the payload that a reader begins with, all at once: a canvas may have a million cells."""
+    data = np.frombuffer(payload, np.uint8)
+    ends = np.flatnonzero(data < 0x80)[:count] + 1
+    sizes = np.diff(ends, prepend=0)
+    faulty = (sizes > 5) | ((sizes > 1) & (data[ends - 1] == 0))
+    sound = int(faulty.argmax()) if faulty.any() else len(ends)
+    reader.position = int(ends[sound - 1]) if sound else 0
+    if sound < count:
+        # The reader says what is wrong with the next.
+        reader.varint(field)
+    starts = ends - sizes
+    places = np.arange(reader.position) - np.repeat(starts, sizes)
+    return np.add.reduceat((data[: reader.position] & 0x7F).astype(np.int64) << 7 * places, starts)
 
 
 def _grid(width: int, height: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ where in its cell the mean lies, conditioned on what is known of the Gaussian it
 
 from functools import cache
 from importlib import resources
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,11 +48,24 @@ _DIRECTIONS = contexts.DIRECTIONS
 def trained() -> dict[str, NDArray[np.integer]]:
     """What every file begins with: the frequencies [contexts, symbols] of tables, and the weights of predictions.
 
-    They are part of the format.
+    They are part of the format, which describes their file.
     """
-    with resources.as_file(resources.files(__package__) / "priors.npz") as path, np.load(path) as arrays:
-        tables = {name: arrays[name].reshape(-1, shape[-1]) for name, shape in SHAPES.items()}
-        return tables | {name: arrays[name].reshape(size) for name, size in contexts.WEIGHTS.items()}
+    data = (resources.files(__package__) / "priors.bin").read_bytes()
+    found: dict[str, NDArray[np.integer]] = {}
+    at = 0
+    for name, shape in SHAPES.items():
+        found[name] = np.frombuffer(data, "<u2", prod(shape), at).reshape(-1, shape[-1])
+        at += found[name].nbytes
+    for name, size in contexts.WEIGHTS.items():
+        found[name] = np.frombuffer(data, "<i4", size, at)
+        at += found[name].nbytes
+    return found
+
+
+def trained_file(given: dict[str, NDArray[np.integer]]) -> bytes:
+    """What `trained` reads: tables, of any shape, in little-endian integers of 16 bits, and weights in those of 32."""
+    tables = [given[name].astype("<u2").tobytes() for name in SHAPES]
+    return b"".join(tables + [given[name].astype("<i4").tobytes() for name in contexts.WEIGHTS])
 
 
 @cache

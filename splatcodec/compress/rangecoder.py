@@ -27,8 +27,6 @@ _TOP = 2**32
 # Numbers of possibilities that are coded at once; of more, the lowest bits come apart.
 _MOST_AT_ONCE = 2**16
 
-MOST_MISSING = 1024
-"""Bytes of zeros that an encoder leaves out at most."""
 INCREMENT = 96
 """What a symbol that occurs adds to its frequency, where those of a row add up to about `PRIOR_WEIGHT`."""
 PRIOR_WEIGHT = 4096
@@ -192,8 +190,6 @@ def _narrow(coder, share, start, size):
             byte = coder.data[state[POSITION]] if state[POSITION] < len(coder.data) else 0
             state[CODE] = (state[CODE] << 8) | byte
             state[POSITION] += 1
-            if state[POSITION] > len(coder.data) + MOST_MISSING:
-                state[DAMAGED] = 1
 
 
 @inlined

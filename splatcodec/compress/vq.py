@@ -55,9 +55,10 @@ class Coded:
 
     def splats(self) -> Splats:
         """The Gaussians."""
-        scales, rotations = _from_log(self.shapes[self.shape_indices])
+        scales, rotations = _from_log(self.shapes)
         colors = _sum(self.colors, self.color_indices)
-        return Splats(self.means, scales, rotations, colors, self.height, self.width)
+        shapes = self.shape_indices
+        return Splats(self.means, scales[shapes], rotations[shapes], colors, self.height, self.width)
 
 
 def quantize(splats: Splats, refiner: Refiner) -> Coded:
@@ -110,8 +111,8 @@ def encode(coded: Coded) -> list[Chunk]:
     return [*chunks, Chunk("BOOK", sizes + values), Chunk("INDX", rangecoder.finished(coder))]
 
 
-def decode(layer: Layer, chunks: Sequence[Chunk], name: str) -> Splats:
-    """Read the Gaussians back.
+def read(layer: Layer, chunks: Sequence[Chunk], name: str) -> Coded:
+    """Read references and codebooks back.
 
     Raises:
         GsiError: chunks are missing, of the wrong length or hold values that describe no Gaussian.
@@ -137,7 +138,7 @@ def decode(layer: Layer, chunks: Sequence[Chunk], name: str) -> Splats:
         rangecoder.check_end(coder)
     except ValueError as error:
         raise Reader(chunks[3].payload, name, chunks[3].offset).error("INDX", str(error)) from error
-    return Coded(means, books[0], indices[0], books[1:], indices[1:], layer.height, layer.width).splats()
+    return Coded(means, books[0], indices[0], books[1:], indices[1:], layer.height, layer.width)
 
 
 class Vq(Profile):
@@ -154,7 +155,7 @@ class Vq(Profile):
         return len(quantised), encode(quantised)
 
     def read(self, layer: Layer, chunks: Sequence[Chunk], name: str) -> Splats:
-        return decode(layer, chunks, name)
+        return read(layer, chunks, name).splats()
 
 
 PROFILE = Vq()

@@ -18,7 +18,7 @@ from ..image import Picture
 from ..options import Options, options_of
 from ..splats import Splats
 from .finish import Encoding, Job, write_splats
-from .goals import Goal
+from .goals import DEFAULT_QUALITY, Goal
 from .opacity import visible_colors
 from .prepare import prepare
 from .targets import USUAL_TRIES, meet
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _APART, _AWAY = 8, 2
 # In them, bits count so much of what they do elsewhere: there are few, and files grow by four bytes at a time.
 _SHARE_OF_BITS = 0.1
+# Of pictures of 16 bits, D at quality 100 is so many octaves finer as long as it takes no more Gaussians than this.
+_DEEP_OCTAVES, _PIXELS_PER_GAUSSIAN = 5, 64
 
 
 def encode(image: "ImageLike", options: Options | None = None, **fields: Any) -> bytes:
@@ -74,7 +76,7 @@ def _encode(job: Job, goal: Goal | None, n_gaussians: int | None) -> Encoding:
         return job.finish(splats, ladder.nearest(job.task.balanced_d(splats)))
     if goal.is_target:
         return meet(goal, job, n_gaussians)
-    notch = goal.notch(visible_colors(job.picture))
+    notch = _notch(job, goal)
     if job.task.is_small and n_gaussians is None:
         return _best(job, notch)
     return job.finish(_fit(job.task, notch, n_gaussians), notch)
@@ -98,8 +100,22 @@ def fit(image: "ImageLike", options: Options | None = None, **fields: Any) -> Sp
         raise ValueError(f"a fit has no {goal.kind}: it is of a file, which takes `encode`")
     with limited(options.threads):
         job = prepare(image, options, 0)
-        notch = None if goal is None else goal.notch(visible_colors(job.picture))
-        return _fit(job.task, notch, options.n_gaussians)
+        return _fit(job.task, None if goal is None else _notch(job, goal), options.n_gaussians)
+
+
+def _notch(job: Job, goal: Goal) -> int:
+    """The notch of D that a quality or a lambda asks for.
+
+    Samples of 16 bits tell more apart: high qualities are finer for them, if the picture is so smooth that this takes
+    few Gaussians. The noise of photographs is not worth millions of them.
+    """
+    notch = goal.notch(visible_colors(job.picture))
+    if goal.kind != "quality" or job.picture.depth == 8:
+        return notch
+    most = job.picture.height * job.picture.width / _PIXELS_PER_GAUSSIAN
+    octaves = round(_DEEP_OCTAVES * max(0.0, goal.value - DEFAULT_QUALITY) / (100 - DEFAULT_QUALITY))
+    finer = (min(notch + octave * ladder.PER_OCTAVE, ladder.LAST) for octave in range(octaves, 0, -1))
+    return next((own for own in finer if job.task.budget_of_price(ladder.value(own)).wanted < most), notch)
 
 
 def _fit(task: Task, notch: int | None, n_gaussians: int | None) -> Splats:

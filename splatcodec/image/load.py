@@ -53,7 +53,9 @@ def load_image(
         OSError: the file cannot be read.
     """
     name = name or _name_of(image)
-    picture = _load(image, name, frame, strip, max_metadata)
+    picture = _load(image, name, frame, None if strip else max_metadata)
+    if not picture.planes.size:
+        raise ImageError(f"{name}: has no pixels: {picture.width}x{picture.height}")
     return picture if background is None else _flattened(picture, background)
 
 
@@ -75,11 +77,11 @@ def _name_of(image: object) -> str:
     return "image array" if hasattr(image, "ndim") else source_name(image)
 
 
-def _load(image: "ImageLike", name: str, frame: int | None, strip: bool, max_metadata: int) -> Picture:
+def _load(image: "ImageLike", name: str, frame: int | None, max_metadata: int | None) -> Picture:
     if isinstance(image, Picture):
         return image
     if isinstance(image, Image.Image):
-        return read_frame(image, name, frame)
+        return read_frame(image, name, frame, max_metadata)
     if isinstance(image, np.ndarray):
         return _from_array(image, name, frame)
     torch = sys.modules.get("torch")
@@ -104,7 +106,7 @@ def _load(image: "ImageLike", name: str, frame: int | None, strip: bool, max_met
     with opened:
         if frame is None and is_animated(opened):
             warnings.warn(f"{name}: is animated or has several pages; the first one is taken", stacklevel=3)
-        return read_frame(opened, name, frame)
+        return read_frame(opened, name, frame, max_metadata)
 
 
 def _from_array(array: NDArray[np.generic], name: str, frame: int | None) -> Picture:

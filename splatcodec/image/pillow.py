@@ -1,13 +1,19 @@
 """Pictures from Pillow's images, of every mode."""
 
-import re
 import struct
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from ..errors import ImageError
+from .deep import deep_samples, is_deep
+from .embedded import read_metadata, refuse_hdr
 from .picture import Picture
+from .png import chunks
+from .profiles import ProfileError, to_srgb
 
 PILLOW_ERRORS = (
     EOFError,
@@ -24,9 +30,17 @@ PILLOW_ERRORS = (
 """Everything that Pillow's decoders are known to raise on broken input."""
 
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
-# Samples of 16 bits as Pillow names them: "RGB;16B" and the like. "BGR;16" and "RGB;16" are pixels of 16 bits.
-_DEEP_LAYOUT = re.compile(r";16[LBNS]|(?<!RGB)(?<!BGR);16")
-_WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+_ORIENTATION = 0x0112
+# What to do with rows and columns of a picture stored in an orientation of EXIF: transpose, then flip down and across.
+_TURNS = {
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
 
 
 def is_animated(image: Image.Image) -> bool:
@@ -39,48 +53,119 @@ def is_animated(image: Image.Image) -> bool:
         return False
 
 
-def read_frame(image: Image.Image, name: str, frame: int | None) -> Picture:
+def read_frame(image: Image.Image, name: str, frame: int | None, max_metadata: int | None) -> Picture:
     """One frame as a picture, that where the image stands if None; afterwards it stands there again.
+
+    Args:
+        image: to be read.
+        name: what to call it in errors.
+        frame: which one, from 0.
+        max_metadata: bytes that each kind of metadata may take; None to read none.
 
     Raises:
         ImageError: it is broken, of a kind that cannot be read, or there is no such frame.
     """
-    if frame is None:
-        return _current_frame(image, name)
     before = image.tell()
     try:
-        last = getattr(image, "n_frames", 1) - 1
-        if 0 <= frame <= last:
+        if frame is not None:
+            last = getattr(image, "n_frames", 1) - 1
+            if not 0 <= frame <= last:
+                raise ImageError(f"{name}: has no frame {frame}: the last one is {last}")
             image.seek(frame)
+        return _read_current(image, name, max_metadata)
+    except ImageError:
+        raise
     except PILLOW_ERRORS as error:
-        raise ImageError(f"{name}: broken image: {error}") from None
-    if not 0 <= frame <= last:
-        raise ImageError(f"{name}: has no frame {frame}: the last one is {last}")
-    try:
-        return _current_frame(image, name)
+        raise ImageError(f"{name}: broken image: {str(error) or type(error).__name__}") from None
     finally:
-        image.seek(before)
+        if image.tell() != before:
+            image.seek(before)
 
 
-def _current_frame(image: Image.Image, name: str) -> Picture:
-    if image.mode in _WIDE_MODES or _is_deep(image):
-        raise ImageError(f"{name}: has more than 8 bits per sample, which is not supported yet; reduce it first")
-    try:
-        upright = ImageOps.exif_transpose(image)
-        if image.mode in _ALPHA_MODES or "transparency" in image.info:
-            pixels = np.asarray(upright.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA"))
-        else:
-            pixels = np.asarray(upright.convert("L" if image.mode in ("1", "L") else "RGB"))
-    except PILLOW_ERRORS as error:
-        raise ImageError(f"{name}: broken image: {error}") from None
-    return Picture.of(pixels)
+def _read_current(image: Image.Image, name: str, max_metadata: int | None) -> Picture:
+    samples: NDArray[np.generic]
+    content = _content(image)
+    if content and image.format == "PNG":
+        # Pillow does not look at the checksums of pixels.
+        for _ in chunks(content):
+            pass
+    refuse_hdr(image, content, name)
+    key = _transparent_color(image)
+    if content and isinstance(image, ImageFile.ImageFile) and is_deep(image):
+        samples, image = deep_samples(image, content, name)
+    else:
+        image.load()
+        samples = _samples(image, name)
+    samples = np.atleast_3d(samples)
+    if samples.shape[2] in (1, 3) and key is not None and len(key) == samples.shape[2]:
+        opaque = np.any(samples != np.array(key), axis=2, keepdims=True)
+        full = 255 if samples.dtype == np.uint8 else 65535
+        samples = np.concatenate([samples, (opaque * full).astype(samples.dtype)], axis=2)
+    samples = _upright(samples, image.getexif().get(_ORIENTATION, 1))
+    if max_metadata is None:
+        return Picture.of(samples)
+    channels = 1 if samples.shape[2] < 3 else 3
+    metadata = read_metadata(image, content, name, channels, max_metadata)
+    return Picture.of(samples, metadata)
 
 
-def _is_deep(image: Image.Image) -> bool:
-    """Whether a colour picture has more than 8 bits per sample, which Pillow reduces to 8 without a word."""
-    depths = getattr(image, "tag_v2", {}).get(258, ())  # TIFF's BitsPerSample
-    for codec, _, _, options in getattr(image, "tile", ()):
-        depths = (*depths, 16 if "16" in codec or _DEEP_LAYOUT.search(str(options)) else 8)
-        if image.format == "PPM" and isinstance(options, tuple) and isinstance(options[-1], int):
-            depths = (*depths, options[-1].bit_length())
-    return max(depths, default=8) > 8
+def _content(image: Image.Image) -> bytes | None:
+    """The file of an image that has not been loaded yet."""
+    if not isinstance(image, ImageFile.ImageFile) or not image.tile or image.fp is None:
+        return None
+    place = image.fp.tell()
+    image.fp.seek(0)
+    content = image.fp.read()
+    image.fp.seek(place)
+    return content
+
+
+def _transparent_color(image: Image.Image) -> tuple[int, ...] | None:
+    """The one colour of a grey or RGB image that has not been loaded yet that is transparent, if any."""
+    key: Any = image.info.get("transparency")
+    if image.mode in ("1", "L", "I;16") and isinstance(key, int):
+        # Greys of 2 and 4 bits are stretched to 8, this one is not.
+        layout = image.tile[0].args if isinstance(image, PngImageFile) and image.tile else None
+        return (key * {"L;2": 85, "L;4": 17}.get(str(layout), 1),)
+    return key if image.mode == "RGB" and isinstance(key, tuple) else None
+
+
+def _samples(image: Image.Image, name: str) -> NDArray[np.generic]:
+    """Samples [H, W] or [H, W, C] of a loaded image: uint8, uint16 or floats in [0, 1]."""
+    mode = image.mode
+    if mode in ("CMYK", "LAB"):
+        try:
+            return np.asarray(to_srgb(image, image.info.get("icc_profile")))
+        except ProfileError as error:
+            raise ImageError(f"{name}: has {mode} colours, but its colour profile {error}; convert it to RGB") from None
+    if mode == "F":
+        return _unit_floats(np.asarray(image), name)
+    if mode.startswith("I"):
+        return _deep_grey(image, name)
+    if mode in _ALPHA_MODES or (mode == "P" and "transparency" in image.info):
+        return np.asarray(image.convert("LA" if mode in ("LA", "La") else "RGBA"))
+    return np.asarray(image.convert("L" if mode in ("1", "L") else "RGB"))
+
+
+def _deep_grey(image: Image.Image, name: str) -> NDArray[np.generic]:
+    # Pillow reads portable greymaps of 16 bits into 32, stretched.
+    if image.mode == "I" and image.format != "PPM":
+        raise ImageError(f"{name}: has samples of 32 bits, which are not supported; convert it to 16 bits")
+    samples = np.asarray(image).astype(np.uint16)
+    (bits, *_) = getattr(image, "tag_v2", {}).get(258, (16,))
+    return samples if bits == 16 else np.minimum(samples / np.float32(2**bits - 1), 1)
+
+
+def _unit_floats(samples: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    low, high = samples.min(), samples.max()
+    if not (low >= 0 and high <= 1):
+        raise ImageError(f"{name}: has floating-point samples from {low:g} to {high:g}; map them to [0, 1] first")
+    return samples
+
+
+def _upright(samples: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
+    """Samples [H, W, C] turned as EXIF says."""
+    transpose, down, across = _TURNS.get(orientation, (False, False, False))
+    if transpose:
+        samples = samples.swapaxes(0, 1)
+    return samples[:: -1 if down else 1, :: -1 if across else 1]

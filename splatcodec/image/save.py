@@ -1,18 +1,32 @@
-"""Pictures to files in other formats."""
+"""Pictures to files in other formats, with their depth and metadata."""
 
 import os
+import warnings
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from ..errors import ImageError
+from ..metadata import ColorSpace
+from .embedded import EXIF_PREFIX, descriptive
 from .picture import Picture
 from .pillow import PILLOW_ERRORS
+from .png import png_bytes, with_metadata
+from .profiles import compact_profile
+from .tiff import tiff_bytes
 
 _LOSSY: dict[str, dict[str, Any]] = {"JPEG": {"subsampling": 0}, "WEBP": {}, "AVIF": {"subsampling": "4:4:4"}}
 """Formats with a quality, and what else keeps their losses small."""
 _DEFAULT_QUALITY = 95
+_WITH_PROFILE = ("PNG", "TIFF", *_LOSSY)
+_DEEP = ("PNG", "TIFF")
+_NO_ALPHA = "{} holds no transparency; write PNG, for example, or lay the picture on a colour"
+_XMP_TAG = 700
+# Bytes of a JPEG marker, without those that say what follows.
+_MOST_EXIF_IN_JPEG = 65533 - len(EXIF_PREFIX)
+_MOST_XMP_IN_JPEG = 65533 - len(b"http://ns.adobe.com/xap/1.0/\0")
 
 
 def output_format(path: str) -> str:
@@ -33,41 +47,106 @@ def output_format(path: str) -> str:
 def image_bytes(picture: Picture, format_name: str, quality: float | None = None, depth: int = 8) -> bytes:
     """A picture as a file in one of Pillow's formats.
 
+    Colour profile, EXIF and XMP go into PNG, TIFF, JPEG, WebP and AVIF. A warning says which colours other formats
+    will not explain.
+
     Args:
         picture: what to write.
         format_name: as of `output_format`.
         quality: 0 to 100, of formats that lose something; 95 if None.
-        depth: bits per sample, 8 or 16.
+        depth: bits per sample, 8 or 16; 16 in PNG and TIFF only.
 
     Raises:
         ImageError: the format cannot hold the picture, or has no quality.
     """
-    if depth != 8:
-        raise ImageError(f"cannot write samples of {depth} bits as {format_name}")
-    options: dict[str, Any] = {}
-    if format_name in _LOSSY:
-        options = {"quality": round(_DEFAULT_QUALITY if quality is None else quality)} | _LOSSY[format_name]
-    elif quality is not None:
+    if depth == 16 and format_name not in _DEEP:
+        raise ImageError(f"{format_name} holds 8 bits per sample; write 16 bits as {' or '.join(_DEEP)}")
+    if picture.alpha is not None and format_name == "JPEG":
+        raise ImageError(_NO_ALPHA.format(format_name))
+    if quality is not None and format_name not in _LOSSY:
         raise ImageError(f"{format_name} has no quality to choose; {', '.join(_LOSSY)} have")
-    elif format_name == "PNG":
-        # Half the time of Pillow's default level at 5 % more bytes.
-        options = {"compress_level": 4}
-    file = BytesIO()
+    space = picture.metadata.color_space
+    if format_name not in _WITH_PROFILE and space in (ColorSpace.DISPLAY_P3, ColorSpace.ICC):
+        what = "Display P3" if space == ColorSpace.DISPLAY_P3 else "a colour profile"
+        warnings.warn(f"{format_name} cannot say that colours follow {what}; they will look different", stacklevel=2)
+    pixels = picture.pixels(depth)
+    if pixels.shape[2:] == (2,) and not _holds_grey_alpha(format_name, depth):
+        pixels = pixels[:, :, (0, 0, 0, 1)]
     try:
-        Image.fromarray(picture.pixels()).save(file, format_name, **options)
-        size = _written_size(file, format_name)
+        content = _written(pixels, picture, format_name, quality)
+        if format_name in Image.OPEN:
+            _compare(picture, content, format_name)
     except PILLOW_ERRORS as error:
+        if isinstance(error, ImageError):
+            raise
         raise ImageError(f"cannot write the picture as {format_name}: {error}") from None
-    # Icons are made smaller to fit into their format.
-    if size not in (None, (picture.width, picture.height)):
-        raise ImageError(f"{format_name} cannot hold a picture of {picture.width}x{picture.height} pixels")
+    return content
+
+
+def _holds_grey_alpha(format_name: str, depth: int) -> bool:
+    # Pillow does not read TIFF of grey and alpha of 16 bits.
+    return format_name in ("PNG", "JPEG2000", "TGA") or (format_name == "TIFF" and depth == 8)
+
+
+def _written(pixels: np.ndarray, picture: Picture, format_name: str, quality: float | None) -> bytes:
+    metadata = picture.metadata
+    channels = 1 if pixels.ndim == 2 or pixels.shape[2] == 2 else 3
+    icc = metadata.icc
+    if metadata.color_space in (ColorSpace.SRGB, ColorSpace.DISPLAY_P3):
+        icc = compact_profile(metadata.color_space, channels)
+    options: dict[str, Any] = {}
+    if format_name == "PNG":
+        # Half the time of Pillow's default level at 5 % more bytes.
+        content = png_bytes(pixels) if pixels.dtype == np.uint16 else _saved(pixels, "PNG", {"compress_level": 4})
+        return with_metadata(content, metadata, channels)
+    if format_name == "TIFF":
+        tags = _tags(picture)
+        if pixels.dtype == np.uint16:
+            return tiff_bytes(pixels, tags, icc)
+        options = {"exif": tags, "icc_profile": icc}
+    elif format_name in _LOSSY:
+        options = {"quality": round(_DEFAULT_QUALITY if quality is None else quality), "icc_profile": icc}
+        options |= _LOSSY[format_name] | _exif_and_xmp(picture, format_name)
+    return _saved(pixels, format_name, options)
+
+
+def _saved(pixels: np.ndarray, format_name: str, options: dict[str, Any]) -> bytes:
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, format_name, **options)
     return file.getvalue()
 
 
-def _written_size(file: BinaryIO, format_name: str) -> tuple[int, int] | None:
-    """Width and height of a picture in a file, if Pillow can read its format."""
-    if format_name not in Image.OPEN:
-        return None
-    file.seek(0)
-    with Image.open(file, formats=[format_name]) as written:
-        return written.size
+def _exif_and_xmp(picture: Picture, format_name: str) -> dict[str, bytes]:
+    """EXIF and XMP as options of Pillow."""
+    exif, xmp = picture.metadata.exif, picture.metadata.xmp
+    if format_name == "JPEG":
+        if exif and len(exif) > _MOST_EXIF_IN_JPEG:
+            warnings.warn(f"JPEG holds no EXIF of {len(exif)} bytes; it is left out", stacklevel=4)
+            exif = None
+        if xmp and len(xmp) > _MOST_XMP_IN_JPEG:
+            warnings.warn(f"JPEG holds no XMP of {len(xmp)} bytes; it is left out", stacklevel=4)
+            xmp = None
+    return ({"exif": EXIF_PREFIX + exif} if exif else {}) | ({"xmp": xmp} if xmp else {})
+
+
+def _tags(picture: Picture) -> Image.Exif:
+    """EXIF and XMP as tags of a TIFF file."""
+    exif = Image.Exif()
+    if picture.metadata.exif:
+        exif.load(EXIF_PREFIX + picture.metadata.exif)
+    tags = descriptive(exif)
+    if picture.metadata.xmp:
+        tags[_XMP_TAG] = picture.metadata.xmp
+    return tags
+
+
+def _compare(picture: Picture, content: bytes, format_name: str) -> None:
+    """Look at what has been written, since formats have limits that Pillow does not mention."""
+    with Image.open(BytesIO(content), formats=[format_name]) as written:
+        # Icons are made smaller to fit into their format.
+        if written.size != (picture.width, picture.height):
+            raise ImageError(f"{format_name} cannot hold a picture of {picture.width}x{picture.height} pixels")
+        if picture.alpha is not None and not written.has_transparency_data:
+            raise ImageError(
+                f"{format_name} holds no transparency; write PNG, for example, or lay the picture on a colour"
+            )

@@ -57,12 +57,12 @@ def test_progress_and_result_stay_off_stdout_and_quiet_is_silent(files):
 
 
 def test_translucent_and_animated_pictures(files):
-    """`--background` and `--frame`; without them, one is refused and of the other the first is taken, with a note."""
+    """`--background` and `--frame`; without them, one stays so and of the other the first is taken, with a note."""
     red, blue = (Image.new("RGBA", (8, 6), color) for color in ((255, 0, 0, 128), (0, 0, 255, 255)))
     red.save(files / "translucent.png")
     red.convert("RGB").save(files / "animated.gif", save_all=True, append_images=[blue.convert("RGB")])
-    assert_fails(run("encode", "translucent.png", "out.gsi", cwd=files), "translucent.png", "background")
     for name, options, color, note in (
+        ("translucent.png", (), (255, 0, 0, 128), b""),
         ("translucent.png", ("--background", "white"), (255, 127, 127), b""),
         ("animated.gif", ("--frame", 1), (0, 0, 255), b""),
         ("animated.gif", (), (255, 0, 0), b"splatcodec: animated.gif: is animated"),

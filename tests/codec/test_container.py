@@ -1,5 +1,6 @@
 """The .gsi container: what is written is read back, and damage is always noticed."""
 
+from dataclasses import replace
 from zlib import crc32
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 import splatcodec
 from splatcodec import GsiError
 from splatcodec.container import MAGIC, Chunk, Header, Reader, pack, read_header, unpack, varint
+from splatcodec.decoder import read_document
+from splatcodec.document import read_chunks
+from splatcodec.metadata import ColorSpace, Metadata
 
-HEADER = Header(0, 3, 300, 20, 1)
+HEADER = Header(0, 3, 200, 20, 1)
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 16383, 16384, 2**31 - 1])
@@ -71,21 +75,22 @@ def test_errors_name_file_and_fault(tmp_path, encoded):
 
 
 @pytest.mark.parametrize(
-    ("header", "field"),
+    ("position", "value", "field"),
     [
-        (Header(0, 3, 0, 10, 1), "canvas size"),
-        (Header(0, 3, 10, 10, 2**33), "Gaussian count"),
+        (6, 7, "profile"),
+        (7, 5, "channels"),
+        (7, 0, "channels"),
+        (8, 0, "width"),
+        (10, 0, "height"),
+        (12, 2**31, "Gaussian count"),
+        (16, 12, "depth"),
+        (17, 9, "color space"),
     ],
 )
-def test_header_values_out_of_range_are_refused(header, field):
-    with pytest.raises(GsiError, match=f"{field}: value out of range"):
-        unpack(pack(header, []), "file")
-
-
-@pytest.mark.parametrize(("position", "value", "field"), [(5, 7, "profile"), (6, 2, "channels"), (6, 0, "channels")])
 def test_unknown_codes_in_the_header_are_refused(position, value, field):
     head = bytearray(pack(HEADER, [])[:-4])
-    head[position] = value
+    size = 4 if position == 12 else 1
+    head[position : position + size] = value.to_bytes(size, "little")
     with pytest.raises(GsiError, match=f"{field}: value out of range at byte {position}"):
         splatcodec.read(bytes(head) + crc32(head).to_bytes(4, "little"))
 
@@ -98,16 +103,19 @@ def test_a_header_can_be_read_alone():
 
 
 def test_tags_are_letters_and_digits():
-    with pytest.raises(GsiError, match="chunk tag: not four letters or digits"):
+    with pytest.raises(GsiError, match="chunk tag: not a letter and three letters or digits"):
         unpack(pack(HEADER, [Chunk("A\nB\x1b", b"")]), "file")
 
 
 def test_a_huge_count_in_a_tiny_file_allocates_nothing():
-    chunks = [Chunk("CELL", varint(2**31 - 1)), *(Chunk(tag, b"") for tag in ("MEAN", "SCAL", "ROTA", "COLR"))]
+    most = 2**31 - 1
+    chunks = [Chunk("CELL", varint(most)), *(Chunk(tag, b"") for tag in ("MEAN", "SCAL", "ROTA", "COLR"))]
+    with pytest.raises(GsiError, match="2147483647 Gaussians are over the limit of 8388608"):
+        splatcodec.read(pack(Header(0, 3, 64, 64, most), chunks))
     with pytest.raises(GsiError, match="MEAN: 0 bytes where 2147483647 Gaussians take"):
-        splatcodec.read(pack(Header(0, 3, 64, 64, 2**31 - 1), chunks))
+        splatcodec.read(pack(Header(0, 3, 64, 64, most), chunks), max_gaussians=most)
     with pytest.raises(GsiError, match="fewer bytes than the canvas has cells"):
-        splatcodec.read(pack(Header(0, 3, 65535, 65535, 2**31 - 1), chunks))
+        splatcodec.read(pack(Header(0, 3, 65535, 65535, most), chunks), max_gaussians=most)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0, -1])
@@ -134,6 +142,43 @@ def test_chunks_must_be_those_of_the_profile(encoded):
             splatcodec.read(pack(header, wrong))
 
 
-def test_too_large_a_canvas_is_refused():
-    with pytest.raises(GsiError, match="65535 is the longest side"):
-        pack(Header(0, 3, 65536, 1, 0), [])
+@pytest.mark.parametrize(
+    ("header", "chunks", "fault"),
+    [
+        (Header(0, 3, 65536, 1, 0), 0, "65535 is the longest side"),
+        (Header(0, 5, 1, 1, 0), 0, "5 channels cannot be stored"),
+        (Header(0, 3, 1, 1, 2**31), 0, "2147483648 Gaussians are too many"),
+        (Header(0, 3, 1, 1, 0), 256, "256 chunks are too many"),
+    ],
+)
+def test_what_does_not_fit_is_refused(header, chunks, fault):
+    with pytest.raises(GsiError, match=fault):
+        pack(header, [Chunk("abcd", b"")] * chunks)
+
+
+def test_unknown_chunks_are_skipped_if_they_are_ancillary(encoded):
+    header, chunks = unpack(encoded, "file")
+    expected = splatcodec.decode(encoded)
+    for place in range(len(chunks) + 1):
+        added = pack(header, [*chunks[:place], Chunk("noTe", b"hello"), *chunks[place:]])
+        np.testing.assert_array_equal(splatcodec.decode(added), expected)
+        assert pack(*unpack(added, "file")) == added
+        with pytest.raises(GsiError, match=r"file: chunk NoTe is critical, and not known for this profile at byte"):
+            read_chunks(*unpack(pack(header, [*chunks[:place], Chunk("NoTe", b""), *chunks[place:]]), "file"), "file")
+
+
+def test_later_minor_versions_are_read(encoded):
+    header, chunks = unpack(encoded, "file")
+    np.testing.assert_array_equal(
+        splatcodec.decode(pack(replace(header, minor=200), chunks)), splatcodec.decode(encoded)
+    )
+
+
+def test_metadata_comes_once_and_back(encoded):
+    header, chunks = unpack(encoded, "file")
+    noted = [Chunk("exif", b"II*\0"), Chunk("iccp", b"profile"), Chunk("xmpp", b"<x/>")]
+    found = read_document(pack(replace(header, color_space=ColorSpace.ICC), [*noted, *chunks])).metadata
+    assert found == Metadata(ColorSpace.ICC, b"profile", b"II*\0", b"<x/>")
+    assert read_document(pack(header, [*chunks, *noted])).metadata.icc is None
+    with pytest.raises(GsiError, match="chunk exif: there are several"):
+        read_document(pack(header, [*chunks, noted[0], noted[0]]))

@@ -14,6 +14,7 @@ from splatcodec.encoding import prepare
 from splatcodec.fitting import growth, pace, refinement, task
 from splatcodec.fitting.pace import affordable, reduce
 from splatcodec.fitting.schedule import EFFORTS
+from splatcodec.image import load_image
 from splatcodec.metrics import psnr
 from splatkernels.adam import FrameAdam
 
@@ -101,11 +102,11 @@ def test_no_fit_begins_when_the_time_is_up(clock, monkeypatch):
 
 
 @pytest.mark.parametrize("options", [{}, {"weights": np.linspace(0.1, 1, 600).reshape(20, 30)}, {"tune": "ssim"}])
-@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3)])
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3), (20, 30, 4)])
 def test_kernels_are_compiled_before_the_time_begins(monkeypatch, shape, options):
     """So that no kernel has another signature after an encode of limited time than after what prepares it."""
     pixels = np.random.default_rng(0).random(shape, np.float32)
-    prepare._compile(splatcodec.Options(**options), 3 if len(shape) == 3 else 1, "cpu")
+    prepare._compile(splatcodec.Options(**options), load_image(pixels))
     before = signatures()
     splatcodec.encode(pixels, max_seconds=20, effort=1, n_gaussians=30, **options)
     assert signatures() == before

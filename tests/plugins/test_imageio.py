@@ -100,10 +100,9 @@ def test_a_failure_keeps_the_file_that_was_there(path, picture, encoded, change,
 
 def test_what_cannot_be_held_is_refused(path, picture, encoded):
     for array, fault in (
-        (picture.astype(np.uint16), "must be uint8 or float"),
+        (picture.astype(np.int32), "must be uint8, uint16 or float"),
         (np.stack([picture, picture]), "must have shape"),
         ([picture, picture], r"picture\.gsi: a \.gsi file holds one picture, got 2"),
-        (np.dstack([picture, picture[:, :, 0]]), "is translucent"),
     ):
         with pytest.raises(ValueError, match=fault):
             iio.imwrite(path, array)
@@ -127,7 +126,7 @@ def test_damage_is_named(path, encoded):
         with pytest.raises(splatcodec.GsiError, match=r"picture\.gsi: .* the file ends too early at byte"):
             iio.imread(path)
     path.write_bytes(encoded[:8])
-    with pytest.raises(splatcodec.GsiError, match=r"picture\.gsi: width: the file ends too early at byte 8"):
+    with pytest.raises(splatcodec.GsiError, match=r"picture\.gsi: header: the file ends too early at byte 8"):
         iio.improps(path)
 
 
