@@ -112,6 +112,17 @@ def test_a_signal_at_any_moment_leaves_the_old_file_or_the_new_one(files, name):
     assert not left or (name == "SIGKILL" and all(name.startswith(".splatcodec-") for name in left))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
+    """Libraries would write their complaints to it."""
+    script = (
+        "import sys; from splatcodec import __main__ as it; it._keep_standard_numbers(); sys.exit(open('x').fileno())"
+    )
+    (tmp_path / "x").touch()
+    line = f'{sys.executable} -c "{script}" <&- >&- 2>&-'
+    assert subprocess.run(line, shell=True, cwd=tmp_path, check=False).returncode > 2
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 def test_an_interrupt_can_keep_what_has_been_fitted(files):
     process = fitting(files, "--on-interrupt", "keep")
