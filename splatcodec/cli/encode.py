@@ -22,6 +22,7 @@ from .options import (
     add_effort,
     color,
     decibels,
+    describe,
     input_source,
     loss_name,
     natural_number,
@@ -210,6 +211,8 @@ def run(arguments: argparse.Namespace) -> None:
         if film is not None and recorder is not None:
             try:
                 film.write(recorder.to_bytes(check_film(arguments.record), to_uint8(outcome.picture.over(0))))
+            except OSError as error:
+                raise OSError(f"{arguments.record}: {describe(error)}") from error
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(f"{arguments.record} is not written, {arguments.output} is") from None
 

@@ -111,16 +111,6 @@ def test_decode_shows_the_region(files):
     assert np.abs(np.asarray(Image.open(files / "out.png")) - expected).max() <= 1
 
 
-def test_info_shows_header_and_chunks(files):
-    text = run("info", files / "picture.gsi").stdout.decode()
-    assert "56 x 40" in text
-    assert "COLR" in text
-    values = json.loads(run("info", files / "picture.gsi", "--json").stdout)
-    assert values["n_gaussians"] == 60
-    assert values["chunks"]["MEAN"] == 60 * 4
-    assert values["bytes"] == (files / "picture.gsi").stat().st_size
-
-
 def test_eval_scores_any_picture(files):
     values = json.loads(run("eval", files / "picture.png", files / "picture.gsi", "--json").stdout)
     assert values["psnr"] > 25

@@ -40,7 +40,8 @@ def test_bad_inputs_fail_with_one_line_and_no_output(files, encoded):
             ("encode", files / name, files / "out.png", "-e", 1, "--overwrite"),
         ]
         for command in commands:
-            if command[0] == "encode" and name.endswith(".gsi"):
+            # A damaged file is a picture of its own kind, and `info` tells what is left of it.
+            if command[0] in ("encode", "info") and name.endswith(".gsi"):
                 continue
             assert_fails(run(*command), name, word)
         assert (files / "out.png").read_bytes() == before

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import threading
 from unittest.mock import patch
 
 import pytest
@@ -138,3 +139,12 @@ def test_bench_goes_on_where_a_full_disk_has_ended_it(files):
     assert run(*command, "--resume", cwd=files).returncode == 0
     assert measured.stat() == before
     assert (files / "bench" / "report.html").exists()
+
+
+def test_a_pipe_whose_reader_leaves_is_named(files):
+    os.mkfifo(files / "out.png")
+    reader = threading.Thread(target=lambda: open(files / "out.png", "rb").close())
+    reader.start()
+    result = run("decode", "picture.gsi", "out.png", "--width", 1500, cwd=files)
+    reader.join()
+    assert_fails(result, "splatcodec: out.png: broken pipe")

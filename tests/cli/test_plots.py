@@ -105,7 +105,7 @@ def test_a_film_that_fails_costs_nothing_else(files):
     """The code and the history are written before it is drawn."""
     with patch.object(Painter, "draw", side_effect=OSError("no more ink")):
         options = ("--record", "fit.gif", "--history", "fit.csv")
-        assert_fails(run("encode", "picture.png", "out.gsi", *ENCODE, *options, cwd=files), "no more ink")
+        assert_fails(run("encode", "picture.png", "out.gsi", *ENCODE, *options, cwd=files), "fit.gif: no more ink")
     assert (files / "out.gsi").exists()
     assert (files / "fit.csv").exists()
     assert not (files / "fit.gif").exists()

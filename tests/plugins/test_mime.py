@@ -1,16 +1,19 @@
 """`python -m splatcodec.pil --install-mime`."""
 
+import re
 import shutil
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
 
 from splatcodec import mime
-from splatcodec.container import MAGIC
+from splatcodec.compress import profiles
+from splatcodec.container import MAGIC, Header, pack
 from splatcodec.pil import FORMAT
 
 
@@ -75,3 +78,38 @@ def test_nothing_is_written_unasked(data_home):
         mime.main([])
     assert stop.value.code == 2
     assert not data_home.exists()
+
+
+@pytest.fixture
+def magic(tmp_path):
+    """The entry of docs/plugins.md, alone in a file."""
+    text = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
+    path = tmp_path / "magic"
+    path.write_text(re.search(r"```magic\n(.*?)```", text, re.DOTALL)[1])
+    return path
+
+
+def told(magic, *arguments) -> str:
+    """What file(1) says."""
+    command = ["file", "--brief", "-m", str(magic), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.skipif(shutil.which("file") is None, reason="needs file(1)")
+def test_file_tells_what_the_header_says(magic, tmp_path):
+    path = tmp_path / "picture"
+    channels = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
+    for number, (count, named) in enumerate(channels.items()):
+        profile = profiles.NAMES[number % len(profiles.NAMES)]
+        header = Header(profiles.named(profile).number, count, 65535 - number, 300, 2**31 - 1, 16, minor=number)
+        path.write_bytes(pack(header, []))
+        assert told(magic, path) == (
+            f"2D Gaussian splat image, version 1.{number}, {65535 - number} x 300, {named}, 16 bits a sample, "
+            f"2147483647 Gaussians, profile {profile}"
+        )
+        assert told(magic, "--mime-type", path) == Image.MIME[FORMAT]
+        assert told(magic, "--extension", path) == "gsi"
+    path.write_bytes(MAGIC + bytes([9, 1]) + bytes(30))
+    assert told(magic, path) == "2D Gaussian splat image, version 9.1"
+    path.write_bytes(b"GSI")
+    assert "Gaussian" not in told(magic, path)
