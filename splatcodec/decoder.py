@@ -57,7 +57,7 @@ def decode(
     """
     if depth not in DEPTHS:
         raise ValueError(f"depth must be 8 or 16, got {depth!r}")
-    return _opened(file, max_pixels, max_gaussians, **size).pixels(**size, depth=depth)
+    return read_for(file, max_pixels, max_gaussians, **size).pixels(**size, depth=depth)
 
 
 def decode_picture(
@@ -84,12 +84,17 @@ def decode_picture(
         OSError: the file cannot be read.
         ValueError: the size or the region is out of range.
     """
-    content = _opened(file, max_pixels, max_gaussians, scale=scale, width=width, height=height, region=region)
+    content = read_for(file, max_pixels, max_gaussians, scale=scale, width=width, height=height, region=region)
     return content.render(height, width, scale=scale, region=region)
 
 
-def _opened(file: Source, max_pixels: int, max_gaussians: int, **size: Any) -> Document:
-    """What a file holds, if that and an output of the size that is asked for are within limits."""
+def read_for(file: Source, max_pixels: int, max_gaussians: int, **size: Any) -> Document:
+    """What a file holds, if that and an output of the size that is asked for are within limits.
+
+    Args:
+        file, max_pixels, max_gaussians: as of `decode_picture`, which says what is raised, too.
+        size: `scale`, `width`, `height` and `region`, likewise.
+    """
     name, content = source_name(file), read_document(file, max_gaussians=max_gaussians)
     try:
         rows, columns = content.splats.output_size(**size)

@@ -69,24 +69,18 @@ def _region(text: str) -> tuple[float, float, float, float]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Decode and save."""
-    from ..decoder import decode_picture
-    from ..image import image_bytes, output_format
+    from ..decoder import read_for
+    from ..image import output_format, samples_bytes
 
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
     if not arguments.overwrite:
         spare_file(arguments.output)
     format_name = output_format(arguments.output)
     with output(arguments.output) as file, _without_blas():
-        picture = decode_picture(
-            input_source(arguments.input),
-            scale=arguments.scale,
-            width=arguments.width,
-            height=arguments.height,
-            region=arguments.region,
-            max_pixels=arguments.max_pixels,
-            max_gaussians=arguments.max_gaussians,
-        )
-        file.write(image_bytes(picture, format_name, arguments.output_quality, arguments.depth))
+        size = {name: getattr(arguments, name) for name in ("scale", "width", "height", "region")}
+        content = read_for(input_source(arguments.input), arguments.max_pixels, arguments.max_gaussians, **size)
+        pixels = content.pixels(**size, depth=arguments.depth)
+        file.write(samples_bytes(pixels, content.metadata, format_name, arguments.output_quality))
 
 
 @contextmanager
