@@ -65,21 +65,21 @@ def image_bytes(picture: Picture, format_name: str, quality: float | None = None
         raise ImageError(_NO_ALPHA.format(format_name))
     if quality is not None and format_name not in _LOSSY:
         raise ImageError(f"{format_name} has no quality to choose; {', '.join(_LOSSY)} have")
-    space = picture.metadata.color_space
-    if format_name not in _WITH_PROFILE and space in (ColorSpace.DISPLAY_P3, ColorSpace.ICC):
-        what = "Display P3" if space == ColorSpace.DISPLAY_P3 else "a colour profile"
-        warnings.warn(f"{format_name} cannot say that colours follow {what}; they will look different", stacklevel=2)
     pixels = picture.pixels(depth)
     if pixels.shape[2:] == (2,) and not _holds_grey_alpha(format_name, depth):
         pixels = pixels[:, :, (0, 0, 0, 1)]
     try:
         content = _written(pixels, picture, format_name, quality)
-        if format_name in Image.OPEN:
+        if format_name in Image.OPEN and format_name not in _WITH_PROFILE:
             _compare(picture, content, format_name)
     except PILLOW_ERRORS as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"cannot write the picture as {format_name}: {error}") from None
+    space = picture.metadata.color_space
+    if format_name not in _WITH_PROFILE and space in (ColorSpace.DISPLAY_P3, ColorSpace.ICC):
+        what = "Display P3" if space == ColorSpace.DISPLAY_P3 else "a colour profile"
+        warnings.warn(f"{format_name} cannot say that colours follow {what}; they will look different", stacklevel=2)
     return content
 
 
