@@ -40,34 +40,23 @@ def encode_file(source: Path, output: Path, options: Options, overwrite: bool) -
     return described(outcome) | {"seconds": time.perf_counter() - begun} | dict(digests)
 
 
-def decode_file(
-    source: Path,
-    output: Path,
-    format_name: str,
-    quality: float | None,
-    depth: int,
-    overwrite: bool,
-    size: dict[str, Any],
-) -> dict[str, Any]:
-    """Decode a .gsi file; returns its size and that of the picture, and the digests of both files.
+def decode_file(source: Path, output: Path, how: dict[str, Any], overwrite: bool) -> dict[str, Any]:
+    """Decode a .gsi file as `decode_to` takes it; returns the bytes of both files, and their digests.
 
     Raises:
-        GsiError, ImageError, ValueError: as of `decode_picture` and `image_bytes`.
+        GsiError, ImageError, ValueError: as of `decode_to`.
         OSError: a file cannot be read or written.
     """
-    from ..decoder import decode_picture
-    from ..image import image_bytes
+    from ..decoder import decode_to
 
     begun = time.perf_counter()
     if not overwrite:
         spare_file(output)
     content = source.read_bytes()
-    picture = decode_picture(_named(content, source), **size)
-    data = image_bytes(picture, format_name, quality, depth)
+    data = decode_to(_named(content, source), **how)
     _write(output, data)
-    found = {"width": picture.width, "height": picture.height, "bytes": len(content), "picture_bytes": len(data)}
-    digests = zip(DIGESTS, map(digest_of, (content, data)), strict=True)
-    return found | {"seconds": time.perf_counter() - begun} | dict(digests)
+    found = {"bytes": len(content), "picture_bytes": len(data), "seconds": time.perf_counter() - begun}
+    return found | dict(zip(DIGESTS, map(digest_of, (content, data)), strict=True))
 
 
 def evaluate_file(source: Path, output: Path) -> dict[str, Any]:

@@ -80,16 +80,16 @@ def run(arguments: argparse.Namespace) -> None:
     if is_many(arguments):
         _decode_many(arguments)
         return
-    from ..decoder import decode_picture
-    from ..image import image_bytes, output_format
+    from ..decoder import decode_to
+    from ..image import output_format
 
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
     if not arguments.overwrite:
         spare_file(arguments.output)
     format_name = output_format(arguments.output)
     with output(arguments.output) as file, _without_blas():
-        picture = decode_picture(input_source(arguments.input), **_size(arguments))
-        file.write(image_bytes(picture, format_name, arguments.output_quality, arguments.depth))
+        how = {"quality": arguments.output_quality, "depth": arguments.depth} | _size(arguments)
+        file.write(decode_to(input_source(arguments.input), format_name, **how))
 
 
 def _decode_many(arguments: argparse.Namespace) -> None:
@@ -99,13 +99,13 @@ def _decode_many(arguments: argparse.Namespace) -> None:
     from ..image import output_format
 
     extension = f".{arguments.format.removeprefix('.')}"
-    name, size = output_format(f"picture{extension}"), _size(arguments)
-    chosen = (name, arguments.output_quality, arguments.depth)
+    how = {"quality": arguments.output_quality, "depth": arguments.depth} | _size(arguments)
+    how["format_name"] = output_format(f"picture{extension}")
 
     def task(source: Path, made: Path) -> Task:
-        return Task(decode_file, source, made, (*chosen, arguments.overwrite, size))
+        return Task(decode_file, source, made, (how, arguments.overwrite))
 
-    run_many(arguments, Job(extension, is_gsi, {"decode": chosen, "size": size}, task))
+    run_many(arguments, Job(extension, is_gsi, {"decode": how}, task))
 
 
 def _size(arguments: argparse.Namespace) -> dict[str, Any]:
