@@ -297,10 +297,7 @@ def check_tags(chunks: Sequence[Chunk], expected: Sequence[str], name: str) -> N
     found = [chunk.tag for chunk in chunks]
     if found != list(expected):
         alike = sum(1 for _ in takewhile(bool, map(str.__eq__, found, expected)))
-        if alike < len(chunks):
-            at = chunks[alike].offset
-        else:
-            at = chunks[-1].offset + len(chunks[-1].payload) + _CRC.size if chunks else HEADER_SIZE
+        at = [*(chunk.offset for chunk in chunks), chunks[-1].end if chunks else HEADER_SIZE][alike]
         # A file may have hundreds.
         shown = " ".join([*found[: len(expected) + 1], *["..."] * (len(found) > len(expected) + 1)]) or "none"
         raise GsiError(f"{name}: chunks: expected {' '.join(expected)}, found {shown} at byte {at}")

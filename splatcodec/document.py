@@ -183,7 +183,7 @@ def layers(header: Header, chunks: Sequence[Chunk], name: str) -> tuple[Coded, C
         return Coded(header.colors, critical), None
     at = next((number for number, chunk in enumerate(critical) if chunk.tag == ALPHA), None)
     if at is None:
-        raise GsiError(f"{name}: chunks: {ALPHA} is missing, but the header tells of an opacity")
+        raise GsiError(f"{name}: chunks: {ALPHA} is missing, but byte 7 tells of an opacity")
     layer, is_transparency = read_alpha(header, critical[at], name)
     return Coded(header.colors, critical[:at]), CodedAlpha(Coded(layer, critical[at + 1 :]), is_transparency)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from numba import njit
+from numba import config, njit
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -27,6 +27,9 @@ def inlined(function: Callable) -> Callable:
 
 
 def _compiled(function: Callable, options: dict[str, bool]) -> Callable:
+    if config.DISABLE_JIT:
+        # NUMBA_DISABLE_JIT is for debuggers, and to see numbers overflow.
+        return function
     try:
         compiled = njit(cache=True, **_OPTIONS, **options)(function)
     except RuntimeError:

@@ -4,21 +4,23 @@ import re
 import struct
 import warnings
 from contextlib import suppress
+from typing import Any
 
 from PIL import Image
 
 from ..errors import ImageError
 from ..metadata import ColorSpace, Metadata
 from .png import chunks
-from .profiles import ProfileError, space_of
+from .profiles import CONVERTED_MODES, ProfileError, space_of
 
 EXIF_PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>)\s*)[2-8]""")
 _XMP_PADDING = re.compile(rb"\s+(?=<\?xpacket end=)")
-# Those of a TIFF file that describe the picture rather than its storage. Makers, times, names, and the groups of EXIF
-# and GPS.
-_DESCRIPTIVE = {270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432, 34665, 34853}
+_GROUPS = {34665, 34853}
+"""Of EXIF and of GPS."""
+_DESCRIPTIVE = {270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432} | _GROUPS
+"""Tags that say who made what when, and how large it is printed."""
 
 # Code points for coding-independent description of colours (ITU-T H.273): primaries and transfer function.
 _SPACES = {(1, 13): ColorSpace.SRGB, (12, 13): ColorSpace.DISPLAY_P3}
@@ -64,6 +66,8 @@ def _read_color(image: Image.Image, content: bytes | None, name: str, channels: 
     # In PNG, code points come before profiles; in AVIF after, where encoders write them unasked.
     if coded and image.format == "PNG":
         return coded, None
+    if image.mode in CONVERTED_MODES:
+        return ColorSpace.SRGB, None
     icc = image.info.get("icc_profile")
     if not icc:
         return (ColorSpace.SRGB if "srgb" in image.info else coded), None
@@ -98,7 +102,10 @@ def _read_exif(image: Image.Image, name: str) -> bytes | None:
             # As ImageMagick writes it into PNG: a name, the length, hexadecimal digits.
             exif = bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
     if not exif and image.format == "TIFF":
-        exif = descriptive(image.getexif()).tobytes()
+        from .tiff import HEADER, directory
+
+        tags = descriptive(image.getexif())
+        exif = HEADER + directory(tags).tobytes(len(HEADER)) if tags else None
     if not exif:
         return None
     try:
@@ -108,12 +115,20 @@ def _read_exif(image: Image.Image, name: str) -> bytes | None:
         return None
 
 
-def descriptive(exif: Image.Exif) -> Image.Exif:
-    """Those tags of EXIF or of a TIFF file that describe the picture, not how it is stored."""
-    kept = Image.Exif()
-    for tag in _DESCRIPTIVE & set(exif):
-        kept[tag] = exif.get_ifd(tag) if tag in (34665, 34853) else exif[tag]
-    return kept
+def descriptive(exif: Image.Exif) -> dict[int, Any]:
+    """Those tags of EXIF or of a TIFF file that describe the picture, not how it is stored; groups as dictionaries.
+
+    Tags of a type that they should not have are left out.
+    """
+    from .tiff import directory
+
+    found = {}
+    for tag in sorted(_DESCRIPTIVE & set(exif)):
+        with suppress(AttributeError, OverflowError, SyntaxError, TypeError, ValueError, struct.error):
+            value = exif.get_ifd(tag) if tag in _GROUPS else exif[tag]
+            directory({tag: value}).tobytes()
+            found[tag] = value
+    return found
 
 
 def _upright(exif: bytes) -> bytes | None:

@@ -1,19 +1,19 @@
 """Pictures from Pillow's images, of every mode."""
 
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
-from PIL.PngImagePlugin import PngImageFile
 
 from ..errors import ImageError
 from .deep import deep_samples, is_deep
 from .embedded import read_metadata, refuse_hdr
 from .picture import Picture
-from .png import chunks
-from .profiles import ProfileError, to_srgb
+from .png import check
+from .profiles import CONVERTED_MODES, ProfileError, to_srgb
 
 PILLOW_ERRORS = (
     EOFError,
@@ -25,6 +25,7 @@ PILLOW_ERRORS = (
     SyntaxError,
     ValueError,
     struct.error,
+    zlib.error,
     Image.DecompressionBombError,
 )
 """Everything that Pillow's decoders are known to raise on broken input."""
@@ -86,9 +87,9 @@ def _read_current(image: Image.Image, name: str, max_metadata: int | None) -> Pi
     samples: NDArray[np.generic]
     content = _content(image)
     if content and image.format == "PNG":
-        # Pillow does not look at the checksums of pixels.
-        for _ in chunks(content):
-            pass
+        check(content)
+    if content and image.format == "TIFF":
+        _check_strips(image)
     refuse_hdr(image, content, name)
     key = _transparent_color(image)
     if content and isinstance(image, ImageFile.ImageFile) and is_deep(image):
@@ -101,12 +102,20 @@ def _read_current(image: Image.Image, name: str, max_metadata: int | None) -> Pi
         opaque = np.any(samples != np.array(key), axis=2, keepdims=True)
         full = 255 if samples.dtype == np.uint8 else 65535
         samples = np.concatenate([samples, (opaque * full).astype(samples.dtype)], axis=2)
-    samples = _upright(samples, image.getexif().get(_ORIENTATION, 1))
+    samples = _upright(samples, _orientation(image))
     if max_metadata is None:
         return Picture.of(samples)
     channels = 1 if samples.shape[2] < 3 else 3
     metadata = read_metadata(image, content, name, channels, max_metadata)
     return Picture.of(samples, metadata)
+
+
+def _check_strips(image: Image.Image) -> None:
+    # Pillow leaves rows black that no strip covers.
+    rows = max(extents[3] for _, extents, _, _ in image.tile)  # type: ignore[attr-defined]
+    height = image.tag_v2[257]  # type: ignore[attr-defined]
+    if rows < height:
+        raise ValueError(f"{height - rows} rows of its {height} are missing")
 
 
 def _content(image: Image.Image) -> bytes | None:
@@ -125,7 +134,7 @@ def _transparent_color(image: Image.Image) -> tuple[int, ...] | None:
     key: Any = image.info.get("transparency")
     if image.mode in ("1", "L", "I;16") and isinstance(key, int):
         # Greys of 2 and 4 bits are stretched to 8, this one is not.
-        layout = image.tile[0].args if isinstance(image, PngImageFile) and image.tile else None
+        layout = image.tile[0].args if isinstance(image, ImageFile.ImageFile) and image.tile else None
         return (key * {"L;2": 85, "L;4": 17}.get(str(layout), 1),)
     return key if image.mode == "RGB" and isinstance(key, tuple) else None
 
@@ -133,7 +142,7 @@ def _transparent_color(image: Image.Image) -> tuple[int, ...] | None:
 def _samples(image: Image.Image, name: str) -> NDArray[np.generic]:
     """Samples [H, W] or [H, W, C] of a loaded image: uint8, uint16 or floats in [0, 1]."""
     mode = image.mode
-    if mode in ("CMYK", "LAB"):
+    if mode in CONVERTED_MODES:
         try:
             return np.asarray(to_srgb(image, image.info.get("icc_profile")))
         except ProfileError as error:
@@ -150,7 +159,9 @@ def _samples(image: Image.Image, name: str) -> NDArray[np.generic]:
 def _deep_grey(image: Image.Image, name: str) -> NDArray[np.generic]:
     # Pillow reads portable greymaps of 16 bits into 32, stretched.
     if image.mode == "I" and image.format != "PPM":
-        raise ImageError(f"{name}: has samples of 32 bits, which are not supported; convert it to 16 bits")
+        raise ImageError(
+            f"{name}: has samples of 32 bits or with a sign, which are not supported; convert it to 16 bits"
+        )
     samples = np.asarray(image).astype(np.uint16)
     (bits, *_) = getattr(image, "tag_v2", {}).get(258, (16,))
     return samples if bits == 16 else np.minimum(samples / np.float32(2**bits - 1), 1)
@@ -161,6 +172,15 @@ def _unit_floats(samples: NDArray[np.float32], name: str) -> NDArray[np.float32]
     if not (low >= 0 and high <= 1):
         raise ImageError(f"{name}: has floating-point samples from {low:g} to {high:g}; map them to [0, 1] first")
     return samples
+
+
+def _orientation(image: Image.Image) -> int:
+    """How EXIF or XMP says that a loaded image is stored; Pillow has turned TIFF, and says so."""
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except PILLOW_ERRORS:
+        # What is damaged is left out, and the picture is as good without.
+        return 1
 
 
 def _upright(samples: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:

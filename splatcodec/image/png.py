@@ -13,6 +13,9 @@ from .profiles import compact_profile
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """PNG's numbers by channels."""
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# First column and row, and steps, of the seven passes of interlaced pictures.
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 # Signature and IHDR; other chunks go behind.
 _HEAD = 33
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
@@ -40,6 +43,38 @@ def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise ValueError(f"the checksum of chunk {tag!r} at byte {position} does not match")
         yield tag, body
         position = end
+
+
+def check(png: bytes) -> None:
+    """Look for the faults of a file that Pillow does not see: checksums, an end, and pixels for all of the picture.
+
+    Raises:
+        ValueError: it has one.
+    """
+    missing = 0
+    inflate = zlib.decompressobj()
+    for tag, body in chunks(png):
+        if tag == b"IHDR":
+            missing = _size_of_rows(body)
+        elif tag == b"IDAT" and missing > 0:
+            # In pieces, since a few bytes can stand for gigabytes.
+            while body and missing > 0:
+                missing -= len(inflate.decompress(body, 1 << 20))
+                body = inflate.unconsumed_tail
+    if missing > 0:
+        raise ValueError(f"{missing} bytes of its pixels are missing")
+
+
+def _size_of_rows(header: bytes) -> int:
+    """Bytes of all rows of a picture, each behind the number of its filter."""
+    width, height, depth, color_type, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    bits = depth * _CHANNELS[color_type]
+    size = 0
+    for x, y, across, down in _PASSES if interlaced else ((0, 0, 1, 1),):
+        columns, rows = -(-(width - x) // across), -(-(height - y) // down)
+        if columns > 0:
+            size += max(rows, 0) * (1 + (columns * bits + 7) // 8)
+    return size
 
 
 def png_bytes(pixels: NDArray[np.uint16]) -> bytes:

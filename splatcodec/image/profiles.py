@@ -21,6 +21,8 @@ _PRIMARIES = {
 _ADAPTATION = (1.04788, 0.02292, -0.05022, 0.02959, 0.99048, -0.01707, -0.00925, 0.01508, 0.75168)
 """From D65, the white of both, to D50, by rows."""
 _D50 = (0.96420, 1.0, 0.82491)
+CONVERTED_MODES = ("CMYK", "LAB")
+"""Pillow's modes of colours that become sRGB."""
 _NAMES = {ColorSpace.SRGB: "sRGB", ColorSpace.DISPLAY_P3: "Display P3"}
 
 
@@ -111,7 +113,7 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     """A CMYK or L*a*b* image in sRGB, relative colorimetrically with compensation of the black point.
 
     Args:
-        image: of mode CMYK or LAB.
+        image: of one of `CONVERTED_MODES`.
         icc: the profile of CMYK. L*a*b* is taken under the white D50, as TIFF has it, and needs none.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -9,13 +10,12 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageError
-from ..metadata import ColorSpace
+from ..metadata import ColorSpace, Metadata
 from .embedded import EXIF_PREFIX, descriptive
 from .picture import Picture
 from .pillow import PILLOW_ERRORS
 from .png import png_bytes, with_metadata
 from .profiles import compact_profile
-from .tiff import tiff_bytes
 
 _LOSSY: dict[str, dict[str, Any]] = {"JPEG": {"subsampling": 0}, "WEBP": {}, "AVIF": {"subsampling": "4:4:4"}}
 """Formats with a quality, and what else keeps their losses small."""
@@ -89,25 +89,41 @@ def _holds_grey_alpha(format_name: str, depth: int) -> bool:
 
 
 def _written(pixels: np.ndarray, picture: Picture, format_name: str, quality: float | None) -> bytes:
-    metadata = picture.metadata
-    channels = 1 if pixels.ndim == 2 or pixels.shape[2] == 2 else 3
+    # WebP and AVIF become RGB.
+    is_grey = (pixels.ndim == 2 or pixels.shape[2] == 2) and format_name not in ("WEBP", "AVIF")
+    metadata = _fitting(picture.metadata, 1 if is_grey else 3, format_name)
     icc = metadata.icc
     if metadata.color_space in (ColorSpace.SRGB, ColorSpace.DISPLAY_P3):
-        icc = compact_profile(metadata.color_space, channels)
+        icc = compact_profile(metadata.color_space, 1 if is_grey else 3)
     options: dict[str, Any] = {}
     if format_name == "PNG":
         # Half the time of Pillow's default level at 5 % more bytes.
         content = png_bytes(pixels) if pixels.dtype == np.uint16 else _saved(pixels, "PNG", {"compress_level": 4})
-        return with_metadata(content, metadata, channels)
+        return with_metadata(content, metadata, 1 if is_grey else 3)
     if format_name == "TIFF":
-        tags = _tags(picture)
+        tags = _tags(metadata)
         if pixels.dtype == np.uint16:
+            from .tiff import tiff_bytes
+
             return tiff_bytes(pixels, tags, icc)
-        options = {"exif": tags, "icc_profile": icc}
+        options = {"tiffinfo": tags, "icc_profile": icc}
     elif format_name in _LOSSY:
         options = {"quality": round(_DEFAULT_QUALITY if quality is None else quality), "icc_profile": icc}
-        options |= _LOSSY[format_name] | _exif_and_xmp(picture, format_name)
+        options |= _LOSSY[format_name] | _exif_and_xmp(metadata, format_name)
     return _saved(pixels, format_name, options)
+
+
+def _fitting(metadata: Metadata, channels: int, format_name: str) -> Metadata:
+    """Metadata without what is of no use: damaged EXIF, an ICC profile of grey for RGB or the other way round."""
+    if metadata.exif and metadata.exif[:4] not in (b"II*\0", b"MM\0*"):
+        warnings.warn("the EXIF is damaged and left out", stacklevel=4)
+        metadata = replace(metadata, exif=None)
+    if metadata.icc and (metadata.icc[16:20] == b"GRAY") != (channels == 1):
+        warnings.warn(
+            f"the colour profile is not for the samples that {format_name} holds; it is left out", stacklevel=4
+        )
+        metadata = replace(metadata, color_space=ColorSpace.UNSPECIFIED, icc=None)
+    return metadata
 
 
 def _saved(pixels: np.ndarray, format_name: str, options: dict[str, Any]) -> bytes:
@@ -116,9 +132,9 @@ def _saved(pixels: np.ndarray, format_name: str, options: dict[str, Any]) -> byt
     return file.getvalue()
 
 
-def _exif_and_xmp(picture: Picture, format_name: str) -> dict[str, bytes]:
+def _exif_and_xmp(metadata: Metadata, format_name: str) -> dict[str, bytes]:
     """EXIF and XMP as options of Pillow."""
-    exif, xmp = picture.metadata.exif, picture.metadata.xmp
+    exif, xmp = metadata.exif, metadata.xmp
     if format_name == "JPEG":
         if exif and len(exif) > _MOST_EXIF_IN_JPEG:
             warnings.warn(f"JPEG holds no EXIF of {len(exif)} bytes; it is left out", stacklevel=4)
@@ -129,15 +145,12 @@ def _exif_and_xmp(picture: Picture, format_name: str) -> dict[str, bytes]:
     return ({"exif": EXIF_PREFIX + exif} if exif else {}) | ({"xmp": xmp} if xmp else {})
 
 
-def _tags(picture: Picture) -> Image.Exif:
+def _tags(metadata: Metadata) -> dict[int, Any]:
     """EXIF and XMP as tags of a TIFF file."""
     exif = Image.Exif()
-    if picture.metadata.exif:
-        exif.load(EXIF_PREFIX + picture.metadata.exif)
-    tags = descriptive(exif)
-    if picture.metadata.xmp:
-        tags[_XMP_TAG] = picture.metadata.xmp
-    return tags
+    if metadata.exif:
+        exif.load(EXIF_PREFIX + metadata.exif)
+    return descriptive(exif) | ({_XMP_TAG: metadata.xmp} if metadata.xmp else {})
 
 
 def _compare(picture: Picture, content: bytes, format_name: str) -> None:

@@ -1,29 +1,34 @@
-"""TIFF of 16 bits per sample, which Pillow writes of grey pictures only."""
+"""Directories of TIFF, and files of 16 bits per sample, which Pillow writes of grey pictures only."""
 
 import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
-from PIL.TiffTags import TAGS_V2_GROUPS
 
 _DEFLATE = 8
 _DIFFERENCES = 2
 _STRAIGHT_ALPHA = 2
 _SHORT, _LONG = 3, 4
-_HEADER = b"II*\0\x08\0\0\0"
+HEADER = b"II*\0\x08\0\0\0"
+"""Of a file whose directory follows."""
 
 
-def tiff_bytes(pixels: NDArray[np.uint16], tags: Image.Exif, icc: bytes | None) -> bytes:
+def directory(tags: dict[int, Any]) -> ImageFileDirectory_v2:
+    """A directory of tags; groups of them are dictionaries."""
+    found = ImageFileDirectory_v2(prefix=b"II")
+    for tag, value in tags.items():
+        found[tag] = value
+    return found
+
+
+def tiff_bytes(pixels: NDArray[np.uint16], tags: dict[int, Any], icc: bytes | None) -> bytes:
     """A TIFF of 16-bit samples [H, W] or [H, W, C], of C = 3 or 4, with further tags and an ICC profile."""
     height, width, channels = pixels.shape if pixels.ndim == 3 else (*pixels.shape, 1)
     samples = pixels.astype("<u2").reshape(height, width, channels)
     samples[:, 1:] -= samples[:, :-1].copy()
     strip = zlib.compress(samples.tobytes(), 6)
-    directory = ImageFileDirectory_v2(prefix=b"II")
-    for tag, value in tags.items():
-        directory[tag] = tags.get_ifd(tag) if tag in TAGS_V2_GROUPS else value
     layout: dict[int, int | tuple[int, ...]] = {
         256: width,
         257: height,
@@ -39,9 +44,7 @@ def tiff_bytes(pixels: NDArray[np.uint16], tags: Image.Exif, icc: bytes | None) 
     }
     if channels == 4:
         layout[338] = _STRAIGHT_ALPHA
-    for tag, value in layout.items():
-        directory[tag] = value
-        directory.tagtype[tag] = _LONG if tag in (256, 257, 273, 278, 279) else _SHORT
-    if icc:
-        directory[34675] = icc
-    return _HEADER + directory.tobytes(len(_HEADER)) + strip
+    head = directory(tags | layout | ({34675: icc} if icc else {}))
+    for tag in layout:
+        head.tagtype[tag] = _LONG if tag in (256, 257, 273, 278, 279) else _SHORT
+    return HEADER + head.tobytes(len(HEADER)) + strip

@@ -12,6 +12,7 @@ from splatcodec import Splats
 from splatcodec.compress import adaptive, half, lattice, profiles, vq
 from splatcodec.compress.adaptive import Canvas, Quantized
 from splatcodec.compress.lattice import Symbols
+from splatcodec.compress.model import COLOR_SYMBOLS, SCALE_SYMBOLS
 from splatcodec.compress.positions import Tree
 from splatcodec.container import HEADER_SIZE, MAGIC, MAJOR, MINOR, Chunk, unpack, varint
 
@@ -73,16 +74,18 @@ def taken_apart(data: bytes) -> Parts:
 
 @cache
 def valid() -> tuple[Parts, ...]:
-    """Files of every profile, grey and in colour, with and without an opacity, of no, one or some Gaussians."""
+    """Files of every profile, grey and in colour, with and without opacity, of no, one, some or extreme Gaussians."""
     found = []
-    for name, channels, n_gaussians, has_alpha in product(profiles.NAMES, (1, 3), (0, 1, 37), (False, True)):
+    for name, channels, n_gaussians, has_alpha in product(profiles.NAMES, (1, 3), (0, 1, 37, 40), (False, True)):
         rng = np.random.default_rng(len(found))
         width, height = (int(side) for side in rng.integers(1, 200, 2))
-        chunks = coded(name, rng, width, height, channels, n_gaussians)
+        write = {"half": _half, "vq": _vq, "adaptive": _adaptive}[name]
+        extreme = n_gaussians == 40
+        chunks = write(rng, width, height, channels, n_gaussians, extreme)
         if has_alpha:
             count = n_gaussians // 2
             kind = bytes([n_gaussians % 2]) + varint(count)
-            chunks += [Chunk("ALPH", kind), *coded(name, rng, width, height, 1, count)]
+            chunks += [Chunk("ALPH", kind), *write(rng, width, height, 1, count, extreme)]
         space = 0
         if n_gaussians == 37:
             chunks += [Chunk("iccp", rng.bytes(40)), Chunk("exif", b"II*\0" + rng.bytes(9)), Chunk("xmpp", b"<x/>")]
@@ -93,38 +96,43 @@ def valid() -> tuple[Parts, ...]:
     return tuple(found)
 
 
-def coded(name: str, rng: np.random.Generator, width: int, height: int, channels: int, count: int) -> list[Chunk]:
-    """Chunks of random Gaussians in a profile."""
+def _half(rng: np.random.Generator, width: int, height: int, channels: int, count: int, extreme: bool) -> list[Chunk]:
     means = rng.uniform(-0.2, 1.2, (count, 2)) * (width, height)
     scales, rotations = np.exp(rng.uniform(-1, 4, (count, 2))), rng.uniform(-1.5, 1.5, count)
     colors = rng.normal(0, 0.4, (count, channels))
-    if name == "half":
-        return half.encode(Splats(means, scales, rotations, colors, height, width))
-    if name == "vq":
-        size = min(count, 5)
-        return vq.encode(
-            vq.Coded(
-                means.astype(np.float32),
-                rng.normal(1, 0.5, (size, 3)).astype(np.float32),
-                rng.integers(0, max(size, 1), count),
-                [rng.normal(0, 0.3, (size, channels)).astype(np.float32) for _ in range(2)],
-                [rng.integers(0, max(size, 1), count) for _ in range(2)],
-                height,
-                width,
-            )
-        )
+    if extreme:
+        means = rng.choice([-65000, 0, 65000], (count, 2))
+        scales, colors = rng.choice([6e-8, 1, 65504], (count, 2)), rng.choice([-65504, 6e-8, 65504], (count, channels))
+    return half.encode(Splats(means, scales, rotations, colors, height, width))
+
+
+def _vq(rng: np.random.Generator, width: int, height: int, channels: int, count: int, extreme: bool) -> list[Chunk]:
+    size, largest = min(count, 5), 65504 if extreme else 1
+    books = [rng.uniform(-largest, largest, (size, columns)).astype(np.float32) for columns in (3, channels, channels)]
+    shapes, *indices = (rng.integers(0, max(size, 1), count) for _ in books)
+    means = (rng.uniform(-0.2, 1.2, (count, 2)) * (width, height)).astype(np.float32)
+    return vq.encode(vq.Coded(means, books[0], shapes, books[1:], indices, height, width))
+
+
+def _adaptive(
+    rng: np.random.Generator, width: int, height: int, channels: int, count: int, extreme: bool
+) -> list[Chunk]:
     tree = Tree(width, height)
-    means = tree.clip(means)
+    means = tree.clip(rng.uniform(-0.2, 1.2, (count, 2)) * (width, height))
     means = means[np.argsort(tree.paths(means), kind="stable")]
-    classes = rng.integers(0, 14, count)
-    colors = np.rint(rng.normal(0, 1, (count, channels)) * 2.0 ** (classes[:, None] / 2)).astype(np.int64)
-    # Those of tables without bits apart.
-    colors = np.clip(colors, -16, 15)
-    larger = rng.integers(0, np.minimum(lattice.largest_scales(classes), 60) + 1)
-    sizes = np.stack([larger, rng.integers(0, larger + 1)], axis=1)
+    classes = rng.choice([0, 13, 14, 15, 46, 47], count) if extreme else rng.integers(0, 14, count)
+    # As far as the tables reach, with all of the lowest bits that stand apart.
+    shifts = np.maximum(classes // 2 - 3, 0)[:, None]
+    half_table = COLOR_SYMBOLS // 2
+    colors = rng.choice([-half_table, 0, half_table - 1] if extreme else [-3, -1, 0, 1, 5], (count, channels))
+    colors = (colors << shifts) + (1 << shifts) - 1
+    larger = np.minimum(lattice.largest_scales(classes), (SCALE_SYMBOLS << lattice.scale_shifts(classes)) - 1)
+    if not extreme:
+        larger = rng.integers(0, larger // 2 + 1)
+    sizes = np.stack([larger, larger * rng.integers(0, 2, count)], axis=1)
     turns = lattice.rotation_counts(lattice.scale_units(sizes, classes), classes)
-    symbols = Symbols(classes, colors, sizes, rng.integers(0, turns))
+    symbols = Symbols(classes, colors, sizes, turns - 1 if extreme else rng.integers(0, turns))
     cells = tree.cells(tree.paths(means))
     counts = lattice.mean_counts(symbols, cells.sides)
     means = lattice.mean_values(lattice.places(means, cells, counts), cells, counts)
-    return adaptive.encode(Quantized(64, symbols, means, Canvas(width, height, channels)))
+    return adaptive.encode(Quantized(0 if extreme else 64, symbols, means, Canvas(width, height, channels)))

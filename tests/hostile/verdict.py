@@ -1,5 +1,6 @@
 """What may come of a hostile file: a picture of finite samples, or an error of one line."""
 
+import re
 from random import Random
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 import splatcodec
 from splatcodec import GsiError
 from splatcodec.container import read_header
+from splatcodec.decoder import read_document
+from splatcodec.diagnosis import diagnose
 
 NAME = "file"
 MOST_PIXELS = 4096
@@ -27,19 +30,26 @@ def judged(data: bytes, rng: Random, *, drawn: bool = False) -> str:
     """
     try:
         header = read_header(data, NAME)
+        diagnosis = diagnose(data, NAME)
+        for fault in diagnosis.faults:
+            check_message(fault.error)
     except GsiError as error:
         check_message(error)
-        header = None
+        header = diagnosis = None
     try:
-        splats = splatcodec.read(data)
+        content = read_document(data)
     except GsiError as error:
         check_message(error)
         return "refused"
     assert header is not None, "the file was read, but not its header"
+    assert diagnosis is not None, "the file was read, but cannot be looked at"
+    assert not diagnosis.faults, "the file was read, but something is said to be wrong with it"
+    splats = content.splats
     assert len(splats) == header.n_gaussians
-    assert (splats.width, splats.height) == (header.width, header.height)
-    assert all(np.isfinite(part).all() for part in splats.gaussians)
-    assert (splats.scales > 0).all()
+    for layer in (splats, content.alpha.splats if content.alpha else splats):
+        assert (layer.width, layer.height) == (header.width, header.height)
+        assert all(np.isfinite(part).all() for part in layer.gaussians)
+        assert (layer.scales > 0).all()
     if not drawn:
         return "read"
     view = _view(rng, splats)
@@ -58,11 +68,12 @@ def judged(data: bytes, rng: Random, *, drawn: bool = False) -> str:
 
 
 def check_message(error: Exception) -> None:
-    """It is one line, of an error that says what is wrong and where."""
+    """It is one line, of an error that says which file is wrong, and at which byte or by which limit."""
     message = str(error)
     assert message.isprintable(), repr(message)
     assert 10 < len(message) < 300, repr(message)
-    assert message.startswith((NAME, "<bytes>")), repr(message)
+    assert message.startswith((f"{NAME}: ", "<bytes>: ")), repr(message)
+    assert re.search(r"byte \d+|limit|empty", message), repr(message)
 
 
 def _view(rng: Random, splats: splatcodec.Splats) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def test_checksums_of_generated_tables_are_those_of_the_document():
         "R[m][e]": steps.rotations,
         "strength[m]": contexts.strengths(),
         "turn[i]": contexts.turns()[:, 0],
-        "c[e][i]": steps.conditional,
+        "conditional[e][i]": steps.conditional,
         "count[p]": steps.places,
     }
     rows = table(section("Tables").split("these CRCs")[1], "table")

@@ -1,7 +1,7 @@
 """Files written once must decode for ever. They are never written anew: a missing file is a failure.
 
-`tests/data/v1/manifest.json` says what each holds: the SHA-256 of the file and of its symbols, and fields of its header.
-A picture beside each is what it shows.
+`tests/data/v1/manifest.json` says what each holds: its SHA-256, that of its symbols, and what its header says. The
+picture beside each is what it shows.
 """
 
 import hashlib
