@@ -28,6 +28,20 @@ def is_deep(image: ImageFile.ImageFile) -> bool:
     return image.mode in ("RGB", "RGBA") and max(getattr(image, "tag_v2", {}).get(258, (8,))) > 8
 
 
+def stored_depth(image: Image.Image, content: bytes) -> int:
+    """Bits per sample in a file of JPEG 2000 or AVIF, whose colours Pillow rounds to 8 without a word; 8 of others."""
+    if image.format == "JPEG2000" and image.mode in ("LA", "RGB", "RGBA"):
+        # The markers that start a codestream, and the depth of its first component (ISO/IEC 15444-1, A.5.1).
+        place = content.find(b"\xff\x4f\xff\x51")
+        return (content[place + 42] & 127) + 1 if place >= 0 else 8
+    if image.format == "AVIF":
+        # The third byte of the codec's configuration has a bit for 10 and one more for 12 (AV1-ISOBMFF, 2.3.3).
+        place = content.find(b"av1C")
+        bits = content[place + 6] if place >= 0 else 0
+        return (12 if bits & 32 else 10) if bits & 64 else 8
+    return 8
+
+
 def deep_samples(
     image: ImageFile.ImageFile, content: bytes, name: str
 ) -> tuple[NDArray[np.generic], ImageFile.ImageFile]:

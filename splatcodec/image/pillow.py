@@ -1,6 +1,7 @@
 """Pictures from Pillow's images, of every mode."""
 
 import struct
+import warnings
 import zlib
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from ..errors import ImageError
-from .deep import deep_samples, is_deep
+from .deep import deep_samples, is_deep, stored_depth
 from .embedded import read_metadata, refuse_hdr
 from .picture import Picture
 from .png import check
@@ -95,6 +96,9 @@ def _read_current(image: Image.Image, name: str, max_metadata: int | None) -> Pi
     if content and isinstance(image, ImageFile.ImageFile) and is_deep(image):
         samples, image = deep_samples(image, content, name)
     else:
+        depth = stored_depth(image, content) if content else 8
+        if depth > 8:
+            warnings.warn(f"{name}: its samples of {depth} bits are read as 8", stacklevel=4)
         image.load()
         samples = _samples(image, name)
     samples = np.atleast_3d(samples)

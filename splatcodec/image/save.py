@@ -72,20 +72,20 @@ def samples_bytes(pixels: NDArray[Any], metadata: Metadata, format_name: str, qu
         raise ImageError(_NO_ALPHA.format(format_name))
     if quality is not None and format_name not in _LOSSY:
         raise ImageError(f"{format_name} has no quality to choose; {', '.join(_LOSSY)} have")
-    space = metadata.color_space
-    if format_name not in _WITH_PROFILE and space in (ColorSpace.DISPLAY_P3, ColorSpace.ICC):
-        what = "Display P3" if space == ColorSpace.DISPLAY_P3 else "a colour profile"
-        warnings.warn(f"{format_name} cannot say that colours follow {what}; they will look different", stacklevel=2)
     if pixels.shape[2:] == (2,) and not _holds_grey_alpha(format_name, depth):
         pixels = pixels[:, :, (0, 0, 0, 1)]
     try:
         content = _written(pixels, metadata, format_name, quality)
-        if format_name in Image.OPEN:
+        if format_name in Image.OPEN and format_name not in _WITH_PROFILE:
             _compare(pixels, has_alpha, content, format_name)
     except PILLOW_ERRORS as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"cannot write the picture as {format_name}: {error}") from None
+    space = metadata.color_space
+    if format_name not in _WITH_PROFILE and space in (ColorSpace.DISPLAY_P3, ColorSpace.ICC):
+        what = "Display P3" if space == ColorSpace.DISPLAY_P3 else "a colour profile"
+        warnings.warn(f"{format_name} cannot say that colours follow {what}; they will look different", stacklevel=2)
     return content
 
 

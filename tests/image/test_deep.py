@@ -2,6 +2,7 @@
 
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -134,3 +135,23 @@ def test_other_floats_are_refused(values):
 def test_whole_numbers_of_32_bits_are_refused():
     with pytest.raises(ImageError, match="convert it to 16 bits"):
         load_image(Image.new("I", (4, 3)))
+
+
+def test_depth_that_is_lost_is_mentioned():
+    deep = PIXELS >> 6
+    files = {
+        "JPEG 2000": imagecodecs.jpeg2k_encode(PIXELS, level=0),
+        "AVIF of 10 bits": imagecodecs.avif_encode(deep, bitspersample=10),
+    }
+    for content in files.values():
+        with pytest.warns(UserWarning, match=r"samples of 1[06] bits are read as 8"):
+            assert load_image(content).depth == 8
+
+
+@pytest.mark.filterwarnings("error")
+def test_depth_that_is_not_lost_is_not_mentioned():
+    for format_name in ("JPEG2000", "AVIF"):
+        file = io.BytesIO()
+        Image.fromarray(np.uint8(PIXELS >> 8)).save(file, format_name)
+        load_image(file.getvalue())
+    load_image(imagecodecs.jpeg2k_encode(PIXELS[..., 0], level=0))

@@ -64,10 +64,11 @@ def test_impossible_options_leave_no_file(tmp_path, image, options, fault):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr", "HSV"])
+@pytest.mark.parametrize("mode", ["1", "L", "I;16", "F", "P", "RGB", "YCbCr", "HSV"])
 def test_modes_are_saved_as_grey_or_colour(image, mode):
-    reread = Image.open(io.BytesIO(saved(image.convert(mode), **QUICK)))
-    assert reread.mode == ("L" if mode in ("1", "L") else "RGB")
+    converted = image.convert(mode) if mode != "F" else image.convert("F").point(lambda value: value / 255)
+    reread = Image.open(io.BytesIO(saved(converted, **QUICK)))
+    assert reread.mode == ("L" if mode in ("1", "L", "I;16", "F") else "RGB")
 
 
 @pytest.mark.parametrize(("mode", "plain"), [("RGBA", "RGB"), ("LA", "L"), ("RGBa", "RGB")])
@@ -78,8 +79,12 @@ def test_opaque_alpha_is_dropped(image, mode, plain):
 
 def test_what_cannot_be_held_is_refused(image):
     for picture, fault in (
-        (Image.new("I;16", (8, 8)), "cannot write mode I;16 as GSI: has more than 8 bits"),
-        (Image.new("F", (8, 8)), "cannot write mode F as GSI: has more than 8 bits"),
+        (
+            Image.new("CMYK", (8, 8)),
+            "cannot write mode CMYK as GSI: has CMYK colours, but its colour profile is missing",
+        ),
+        (Image.new("I", (8, 8)), "cannot write mode I as GSI: has samples of 32 bits"),
+        (Image.new("F", (8, 8), 2), "cannot write mode F as GSI: has floating-point samples from 2 to 2"),
         (Image.new("RGB", (0, 8)), "no pixels"),
         (Image.new("L", (65536, 1)), "65535 is the longest side"),
     ):
