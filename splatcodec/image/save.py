@@ -142,7 +142,7 @@ def _is_sound(exif: bytes, format_name: str) -> bool:
             found.load(EXIF_PREFIX + exif)
         if format_name == "AVIF":
             found.tobytes()
-    except (TypeError, *PILLOW_ERRORS):
+    except (AttributeError, TypeError, *PILLOW_ERRORS):
         return False
     return True
 
