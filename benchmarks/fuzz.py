@@ -38,7 +38,7 @@ HANG = 2.0
 """Seconds that a file may take."""
 MOST_MEMORY = 512 * 2**20
 """Bytes beyond those that a worker takes when it begins."""
-_FIRST = 120.0
+_FIRST = 600.0
 """Seconds that a worker may take to begin: it compiles, or loads what has been compiled."""
 # Of so many files one is drawn, if it can be read; the renderer has to be compiled.
 _DRAWN = 4

@@ -8,7 +8,7 @@ from . import document
 from .container import DEPTHS
 from .document import Document
 from .files import Source, read_source, source_name
-from .image import Picture
+from .image import Picture, samples_bytes
 from .limits import DEFAULT_MAX_GAUSSIANS, DEFAULT_MAX_PIXELS, check_pixels
 from .splats import Region, Splats
 
@@ -57,7 +57,7 @@ def decode(
     """
     if depth not in DEPTHS:
         raise ValueError(f"depth must be 8 or 16, got {depth!r}")
-    return _opened(file, max_pixels, max_gaussians, **size).pixels(**size, depth=depth)
+    return read_for(file, max_pixels, max_gaussians, **size).pixels(**size, depth=depth)
 
 
 def decode_picture(
@@ -84,12 +84,43 @@ def decode_picture(
         OSError: the file cannot be read.
         ValueError: the size or the region is out of range.
     """
-    content = _opened(file, max_pixels, max_gaussians, scale=scale, width=width, height=height, region=region)
+    content = read_for(file, max_pixels, max_gaussians, scale=scale, width=width, height=height, region=region)
     return content.render(height, width, scale=scale, region=region)
 
 
-def _opened(file: Source, max_pixels: int, max_gaussians: int, **size: Any) -> Document:
-    """What a file holds, if that and an output of the size that is asked for are within limits."""
+def decode_to(
+    file: Source,
+    format_name: str,
+    *,
+    quality: float | None = None,
+    depth: int = 8,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_gaussians: int = DEFAULT_MAX_GAUSSIANS,
+    **size: Any,
+) -> bytes:
+    """Decode a .gsi file to a file of another format, without its samples ever being in memory as floats.
+
+    Args:
+        file, max_pixels, max_gaussians: as of `decode_picture`.
+        format_name, quality: as of `splatcodec.image.samples_bytes`.
+        depth: bits of the samples, 8 or 16.
+        size: `scale`, `width`, `height` and `region` as of `decode_picture`.
+
+    Raises:
+        GsiError, OSError, ValueError: as of `decode_picture`.
+        ImageError: the format cannot hold the picture, or has no quality.
+    """
+    content = read_for(file, max_pixels, max_gaussians, **size)
+    return samples_bytes(content.pixels(**size, depth=depth), content.metadata, format_name, quality)
+
+
+def read_for(file: Source, max_pixels: int, max_gaussians: int, **size: Any) -> Document:
+    """What a file holds, if that and an output of the size that is asked for are within limits.
+
+    Args:
+        file, max_pixels, max_gaussians: as of `decode_picture`, which says what is raised, too.
+        size: `scale`, `width`, `height` and `region`, likewise.
+    """
     name, content = source_name(file), read_document(file, max_gaussians=max_gaussians)
     try:
         rows, columns = content.splats.output_size(**size)

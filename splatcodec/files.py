@@ -45,6 +45,14 @@ def read_source(source: Source, count: int | None = None) -> bytes:
     return source.read(-1 if count is None else count)
 
 
+def describe(error: Exception) -> str:
+    """What is wrong, in one line that begins with the name of the file."""
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return " ".join(text.split())
+
+
 def extension_of(path: str | os.PathLike[str], known: Sequence[str], what: str) -> str:
     """The extension of a path, in lower case.
 
@@ -56,6 +64,24 @@ def extension_of(path: str | os.PathLike[str], known: Sequence[str], what: str) 
     if extension not in known:
         raise ValueError(f"{name or repr(name)}: {what} is written as {', '.join(known[:-1])} or {known[-1]}")
     return extension
+
+
+def spare_file(path: str | os.PathLike[str], unless: bytes | None = None) -> None:
+    """Leave a file alone, such as a second picture that `*` stood for, unless it is empty or begins with these bytes.
+
+    Raises:
+        FileExistsError: there is one.
+        OSError: it cannot be read.
+    """
+    if not os.path.isfile(path):
+        return
+    kind = ""
+    if unless is not None:
+        with open(path, "rb") as file:
+            if file.read(len(unless)) in (b"", unless):
+                return
+        kind = " and is no .gsi file"
+    raise FileExistsError(errno.EEXIST, f"exists{kind}; --overwrite replaces it", os.fspath(path))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from .document import from_bytes
 from .errors import ImageError
 from .files import is_source, read_source, source_name
 from .image import Picture, as_color, load_image, to_integers
+from .limits import DEFAULT_MAX_GAUSSIANS
 
 if TYPE_CHECKING:
     from .image import ImageLike
@@ -46,7 +47,7 @@ class Evaluation:
     """Bits of the file per pixel."""
 
 
-def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
+def evaluate(reference: "ImageLike", image: "ImageLike", *, max_gaussians: int = DEFAULT_MAX_GAUSSIANS) -> Evaluation:
     """Compare a picture to its original.
 
     Translucent pictures are laid on black and on white, and metrics are means of both, PSNR that of the mean error.
@@ -55,6 +56,7 @@ def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
         reference: the original, anything `splatcodec.image.load_image` reads; its depth is that of PSNR, all else is
             of 8-bit samples.
         image: the picture to judge, likewise, or a .gsi file (path, bytes or file).
+        max_gaussians: refuse .gsi files with more.
 
     Raises:
         GsiError, ImageError: one of the two cannot be read, or their sizes differ.
@@ -65,7 +67,7 @@ def evaluate(reference: "ImageLike", image: "ImageLike") -> Evaluation:
     name = source_name(image)
     content = read_source(image) if is_source(image) else None
     if content is not None and content.startswith(MAGIC):
-        document = from_bytes(content, name)
+        document = from_bytes(content, name, max_gaussians)
         found = document.splats.height, document.splats.width
         judged = document.render() if found == size else None
     else:

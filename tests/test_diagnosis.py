@@ -102,6 +102,17 @@ def test_every_cut_spares_what_precedes_it(data):
         assert str(found.faults[0].error) == complaint(data[:length])
 
 
+def test_what_stands_where_a_chunk_should_is_told_with_its_place(data):
+    whole = diagnose(data, "file")
+    (fault,) = diagnose(data + b"\0", "file").faults
+    assert (fault.chunk, fault.byte) == (None, len(data))
+    starts = [HEADER_SIZE, *(chunk.end for chunk in whole.chunks[:-1])]
+    for start in starts:
+        found = diagnose(data[:start] + b"\n" + data[start + 1 :], "file")
+        assert [(fault.chunk, fault.byte) for fault in found.faults] == [(None, start)]
+        assert found.chunks == [chunk for chunk in whole.chunks if chunk.end <= start]
+
+
 def test_two_damaged_chunks_are_both_told(layered):
     first, *_, second = diagnose(layered, "file").chunks
     found = diagnose(flipped(flipped(layered, first.offset), second.offset), "file")

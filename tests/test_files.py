@@ -72,9 +72,12 @@ def test_a_kill_at_any_line_leaves_the_old_file_or_the_new_one(output, tmp_path)
     for count in itertools.count(1):
         child = os.fork()
         if child == 0:
-            with at_line(count, lambda: os.kill(os.getpid(), signal.SIGKILL)):
-                put(output)
-            os._exit(0)
+            try:
+                with at_line(count, lambda: os.kill(os.getpid(), signal.SIGKILL)):
+                    put(output)
+                os._exit(0)
+            finally:
+                os._exit(1)
         _, status = os.waitpid(child, 0)
         outcomes.append(content(output))
         left = set(tmp_path.iterdir()) - {output}
@@ -83,8 +86,9 @@ def test_a_kill_at_any_line_leaves_the_old_file_or_the_new_one(output, tmp_path)
             path.unlink(missing_ok=True)
         if before is not None:
             output.write_bytes(before)
-        if status == 0:
+        if os.WIFEXITED(status):
             break
+    assert status == 0
     assert count > 20
     changed = outcomes.index(NEW)
     assert set(outcomes[:changed]) == {before}

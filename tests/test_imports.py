@@ -14,13 +14,15 @@ LAYERS = (
         "splatcodec.files",
         "splatcodec.limits",
         "splatcodec.metadata",
+        "splatcodec.origin",
+        "splatcodec.processes",
         "splatcodec.splats",
         "splatcodec.truth",
     ),
     ("splatcodec.container", "splatcodec.image", "splatcodec.fitting", "splatcodec.compress"),
     ("splatcodec.document", "splatcodec.diagnosis"),
     ("splatcodec.decoder", "splatcodec.metrics", "splatcodec.encoding", "splatcodec.options", "splatcodec.history"),
-    ("splatcodec.interchange", "splatcodec.tensors", "splatcodec.rd", "splatcodec.plot"),
+    ("splatcodec.batch", "splatcodec.interchange", "splatcodec.tensors", "splatcodec.rd", "splatcodec.plot"),
     ("splatcodec.cli", "splatcodec.pil", "splatcodec.imageio", "splatcodec.mime", "splatcodec.__main__"),
 )
 MODULES = {

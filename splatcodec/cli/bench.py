@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ImageError, ResultsError
-from ..files import replacing
-from .options import Parser, add_effort, describe, positive_int
+from ..files import describe, replacing
+from .options import Parser, add_effort, positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,8 +2,8 @@
 
 import argparse
 
-from ..files import output
-from .options import Parser, add_effort, input_source, quality, refuse_same_file, spare_file
+from ..files import output, spare_file
+from .options import Parser, add_effort, input_source, quality, refuse_same_file
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:

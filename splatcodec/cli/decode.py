@@ -5,9 +5,12 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from ..container import DEPTHS
-from ..files import output
+from ..files import output, spare_file
+from .many import Job, add_many, is_many, run_many, usage_of
 from .options import (
     Parser,
     add_limits,
@@ -16,7 +19,6 @@ from .options import (
     positive_int,
     quality,
     refuse_same_file,
-    spare_file,
 )
 
 
@@ -25,10 +27,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     parser = subparsers.add_parser(
         "decode",
         help="decode a .gsi file to a picture",
-        description="Rasterise a .gsi file. Gaussians have no resolution: any size and any region is exact.",
+        usage=usage_of("decode"),
+        description="Rasterise a .gsi file as OUT, a picture in the format of its extension, or - for PNG; or do so "
+        "with many files. Gaussians have no resolution: any size and any region is exact.",
     )
-    parser.add_argument("input", metavar="IN", help=".gsi file, or -")
-    parser.add_argument("output", metavar="OUT", help="picture to write, in the format of its extension, or - for PNG")
+    add_many(parser, ".gsi file")
+    parser.add_argument(
+        "--format", metavar="EXT", default="png", help="extension of pictures in DIR (default: %(default)s)"
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--scale", type=positive_float, metavar="S", help="magnification (default: 1)")
     size.add_argument("--width", type=positive_int, metavar="W", help="output width; the height follows")
@@ -54,6 +60,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         help="of formats that lose something, such as JPEG, WebP and AVIF: 0 to 100 (default: 95)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
+    parser.add_argument("--json", action="store_true", help="print a summary of many files as one JSON object")
+    parser.add_argument("--quiet", action="store_true", help="print neither progress nor summary of many files")
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -68,25 +76,42 @@ def _region(text: str) -> tuple[float, float, float, float]:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Decode and save."""
-    from ..decoder import decode_picture
-    from ..image import image_bytes, output_format
+    """Decode and save one file, or many."""
+    if is_many(arguments):
+        _decode_many(arguments)
+        return
+    from ..decoder import decode_to
+    from ..image import output_format
 
     refuse_same_file(arguments.parser, arguments.output, IN=arguments.input)
     if not arguments.overwrite:
         spare_file(arguments.output)
     format_name = output_format(arguments.output)
     with output(arguments.output) as file, _without_blas():
-        picture = decode_picture(
-            input_source(arguments.input),
-            scale=arguments.scale,
-            width=arguments.width,
-            height=arguments.height,
-            region=arguments.region,
-            max_pixels=arguments.max_pixels,
-            max_gaussians=arguments.max_gaussians,
-        )
-        file.write(image_bytes(picture, format_name, arguments.output_quality, arguments.depth))
+        how = {"quality": arguments.output_quality, "depth": arguments.depth} | _size(arguments)
+        file.write(decode_to(input_source(arguments.input), format_name, **how))
+
+
+def _decode_many(arguments: argparse.Namespace) -> None:
+    from ..batch.listing import is_gsi
+    from ..batch.run import Task
+    from ..batch.work import decode_file
+    from ..image import output_format
+
+    extension = f".{arguments.format.removeprefix('.')}"
+    how = {"quality": arguments.output_quality, "depth": arguments.depth} | _size(arguments)
+    how["format_name"] = output_format(f"picture{extension}")
+
+    def task(source: Path, made: Path) -> Task:
+        return Task(decode_file, source, made, (how, arguments.overwrite))
+
+    run_many(arguments, Job(extension, is_gsi, {"decode": how}, task))
+
+
+def _size(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is to be decoded, as `decode_picture` takes it."""
+    names = ("scale", "width", "height", "region", "max_pixels", "max_gaussians")
+    return {name: getattr(arguments, name) for name in names}
 
 
 @contextmanager

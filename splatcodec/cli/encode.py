@@ -5,24 +5,25 @@ import os
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, get_args
 
 from splatkernels import resolve_device
 
 from ..compress import profiles
-from ..container import MAX_GAUSSIANS
+from ..container import MAGIC, MAX_GAUSSIANS
 from ..encoding.goals import DEFAULT_QUALITY, Kind
 from ..errors import TargetError
-from ..files import STANDARD_STREAM, output
+from ..files import STANDARD_STREAM, describe, output, spare_file
 from ..metadata import MAX_METADATA
 from ..options import DEFAULT_LOSS, DEFAULT_PROFILE, DEFAULT_TUNE, TUNES, Options
 from .fits import interrupts, progress
+from .many import Job, add_many, is_many, run_many, usage_of
 from .options import (
     Parser,
     add_effort,
     color,
     decibels,
-    describe,
     input_source,
     loss_name,
     natural_number,
@@ -31,8 +32,6 @@ from .options import (
     print_json,
     quality,
     refuse_same_file,
-    spare_file,
-    spare_other_files,
 )
 
 if TYPE_CHECKING:
@@ -47,10 +46,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     parser = subparsers.add_parser(
         "encode",
         help="encode a picture as a .gsi file",
-        description="Fit Gaussians to a picture and write them to a .gsi file.",
+        usage=usage_of("encode"),
+        description="Fit Gaussians to a picture and write them to OUT, a .gsi file or -; or do so with many pictures.",
     )
-    parser.add_argument("input", metavar="IN", help="picture in any format that Pillow reads, or -")
-    parser.add_argument("output", metavar="OUT", help=".gsi file to write, or -")
+    add_many(parser, "picture in any format that Pillow reads")
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument(
         "-q",
@@ -169,7 +168,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Encode, report what came of it, and draw the film."""
+    """Encode, report what came of it, and draw the film; or encode many."""
+    if is_many(arguments):
+        _encode_many(arguments)
+        return
     _check(arguments)
     start = time.perf_counter()
     device = resolve_device(arguments.device)
@@ -217,17 +219,43 @@ def run(arguments: argparse.Namespace) -> None:
                 raise KeyboardInterrupt(f"{arguments.record} is not written, {arguments.output} is") from None
 
 
+def _encode_many(arguments: argparse.Namespace) -> None:
+    for name in ("record", "history", "weights"):
+        if getattr(arguments, name) is not None:
+            arguments.parser.error(f"--{name} goes with one picture only")
+    _check_goal(arguments)
+    from ..batch.coders import fingerprint
+    from ..batch.listing import is_picture
+    from ..batch.run import Task
+    from ..batch.work import encode_file
+    from ..origin import encoder_version
+
+    options = _options(arguments, resolve_device(arguments.device), None)
+    key = {"encode": fingerprint(options), "version": encoder_version()}
+
+    def task(source: Path, made: Path) -> Task:
+        return Task(encode_file, source, made, (options, arguments.overwrite))
+
+    run_many(arguments, Job(".gsi", is_picture, key, task))
+
+
+def _check_goal(arguments: argparse.Namespace) -> None:
+    """End with a message if options contradict each other that say what to fit."""
+    parser = arguments.parser
+    if arguments.tune != DEFAULT_TUNE and arguments.loss != DEFAULT_LOSS:
+        parser.error(f"--tune {arguments.tune} has a loss of its own and goes without --loss")
+    if arguments.gaussians is not None and arguments.gaussians > MAX_GAUSSIANS:
+        parser.error(f"argument -n: {MAX_GAUSSIANS} Gaussians is the most that a file holds")
+
+
 def _check(arguments: argparse.Namespace) -> None:
     """End with a message if options contradict each other, or if what is to be written would replace something."""
     parser = arguments.parser
     if arguments.json and arguments.output == STANDARD_STREAM:
         parser.error("--json and output to - both need standard output")
-    if arguments.tune != DEFAULT_TUNE and arguments.loss != DEFAULT_LOSS:
-        parser.error(f"--tune {arguments.tune} has a loss of its own and goes without --loss")
+    _check_goal(arguments)
     if arguments.input == arguments.weights == STANDARD_STREAM:
         parser.error("IN and MASK cannot both be standard input")
-    if arguments.gaussians is not None and arguments.gaussians > MAX_GAUSSIANS:
-        parser.error(f"argument -n: {MAX_GAUSSIANS} Gaussians is the most that a file holds")
     named = {"OUT": arguments.output, "FILM": arguments.record, "TABLE": arguments.history}
     outputs = {name: path for name, path in named.items() if path is not None}
     if STANDARD_STREAM in (arguments.record, arguments.history):
@@ -245,7 +273,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
         history.check_path(arguments.history)
     if not arguments.overwrite:
-        spare_other_files(arguments.output)
+        spare_file(arguments.output, MAGIC)
         for path in (arguments.record, arguments.history):
             if path is not None:
                 spare_file(path)
@@ -256,7 +284,9 @@ def _beside(path: str | None) -> AbstractContextManager[BinaryIO | None]:
     return nullcontext() if path is None else output(path)
 
 
-def _options(arguments: argparse.Namespace, device: str, callback: "Callable[[FitState], bool | None]") -> Options:
+def _options(
+    arguments: argparse.Namespace, device: str, callback: "Callable[[FitState], bool | None] | None"
+) -> Options:
     return Options(
         **{kind: getattr(arguments, kind) for kind in get_args(Kind)},
         n_gaussians=arguments.gaussians,

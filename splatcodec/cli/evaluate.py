@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict
 
-from .options import Parser, input_source, print_json
+from .options import Parser, add_max_gaussians, input_source, print_json
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
@@ -16,6 +16,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     )
     parser.add_argument("reference", metavar="REFERENCE", help="original picture, or -")
     parser.add_argument("file", metavar="FILE", help=".gsi file or picture to judge, or -")
+    add_max_gaussians(parser)
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object; null is an infinite PSNR or an undefined metric"
     )
@@ -28,7 +29,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.reference == arguments.file == "-":
         arguments.parser.error("only one of REFERENCE and FILE can be -")
-    result = evaluate(input_source(arguments.reference), input_source(arguments.file))
+    sources = input_source(arguments.reference), input_source(arguments.file)
+    result = evaluate(*sources, max_gaussians=arguments.max_gaussians)
     if arguments.json:
         print_json({"reference": arguments.reference, "file": arguments.file, **asdict(result)})
         return

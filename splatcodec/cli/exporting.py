@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from .options import Parser, add_max_gaussians, input_source, refuse_same_file, spare_file
+from ..files import spare_file
+from .options import Parser, add_max_gaussians, input_source, refuse_same_file
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:

@@ -3,9 +3,10 @@
 import argparse
 
 from ..compress import profiles
+from ..container import MAGIC
 from ..errors import GsiError
-from ..files import output
-from .options import Parser, quality, refuse_same_file, spare_other_files
+from ..files import output, spare_file
+from .options import Parser, quality, refuse_same_file
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.quality is not None and not profiles.named(arguments.profile).follows_d:
         arguments.parser.error(f"--profile {arguments.profile} has no quality to choose")
     if not arguments.overwrite:
-        spare_other_files(arguments.output)
+        spare_file(arguments.output, MAGIC)
     with output(arguments.output) as file:
         splats = load(arguments.input, arguments.size)
         try:

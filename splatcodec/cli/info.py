@@ -10,7 +10,7 @@ from ..container import HEADER_SIZE, MAJOR, Header, read_header
 from ..diagnosis import METADATA, Diagnosis, diagnose
 from ..errors import GsiError
 from ..files import read_source, source_name
-from .options import Parser, input_source, print_json
+from .options import Parser, add_max_gaussians, input_source, print_json
 
 _CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 _SPACES = {
@@ -44,6 +44,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         action="store_true",
         help="decode it, and show how bright Gaussians are and what each attribute takes (profile adaptive)",
     )
+    add_max_gaussians(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         header = read_header(read_source(source, HEADER_SIZE), name)
         facts = _of_header(header, profiles.name_of(header.profile, name))
     else:
-        facts, error = _of_file(read_source(source), name, arguments.attributes)
+        facts, error = _of_file(read_source(source), name, arguments.attributes, arguments.max_gaussians)
     facts = {"file": arguments.file, **facts}
     if arguments.json:
         print_json(facts)
@@ -90,7 +91,9 @@ def _of_header(header: Header, profile: str) -> dict[str, Any]:
     }
 
 
-def _of_file(data: bytes, name: str, with_attributes: bool) -> tuple[dict[str, Any], GsiError | None]:
+def _of_file(
+    data: bytes, name: str, with_attributes: bool, max_gaussians: int
+) -> tuple[dict[str, Any], GsiError | None]:
     """What all of a file says, and the first thing that is wrong with it."""
     found = diagnose(data, name)
     header = found.header
@@ -105,7 +108,7 @@ def _of_file(data: bytes, name: str, with_attributes: bool) -> tuple[dict[str, A
         facts["alpha"] |= {"kind": "transparency" if is_transparency else "opacity", "n_gaussians": layer.n_gaussians}
     if with_attributes and error is None:
         try:
-            _add_attributes(facts, found)
+            _add_attributes(facts, found, max_gaussians)
         except GsiError as fault:
             error = fault
             damage = [{"chunk": None, "byte": HEADER_SIZE, "error": str(fault)}]
@@ -129,12 +132,12 @@ def _of_file(data: bytes, name: str, with_attributes: bool) -> tuple[dict[str, A
     return facts, error
 
 
-def _add_attributes(facts: dict[str, Any], found: Diagnosis) -> None:
+def _add_attributes(facts: dict[str, Any], found: Diagnosis, max_gaussians: int) -> None:
     """Decode, and note what that shows."""
     from ..document import layers, read_chunks
 
     contents = found.header, found.chunks, found.name
-    content, (colors, alpha) = read_chunks(*contents), layers(*contents)
+    content, (colors, alpha) = read_chunks(*contents, max_gaussians), layers(*contents)
     contract = profiles.named(found.profile)
     for place, coded in ((facts, colors), (facts["alpha"], alpha and alpha.coded)):
         if coded and coded.layer.n_gaussians:

@@ -7,8 +7,9 @@ import warnings
 from collections.abc import Sequence
 
 from ..errors import MissingExtraError
+from ..files import STANDARD_STREAM, describe
 from . import bench, compare, decode, encode, evaluate, exporting, importing, info, plot, streams
-from .options import TERMINATION, Parser, add_common, describe, heed_common, terminate
+from .options import TERMINATION, Parser, add_common, heed_common, terminate
 
 _COMMANDS = (encode, decode, info, evaluate, plot, exporting, importing, compare, bench)
 
@@ -56,7 +57,12 @@ def _run(argv: Sequence[str] | None) -> None:
         # Under nohup, a hang-up is to be ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, terminate)
-    arguments = parser.parse_args(argv)
+    arguments, more = parser.parse_known_args(argv)
+    if more:
+        # argparse takes the names of files to one side of an option only.
+        if not hasattr(arguments, "inputs") or any(name.startswith("-") and name != STANDARD_STREAM for name in more):
+            parser.error(f"unrecognized arguments: {' '.join(more)}")
+        arguments.inputs += more
     heed_common(arguments)
     arguments.run(arguments)
     if not sys.stdout.closed:

@@ -1,7 +1,6 @@
 """Argument types and outputs that several subcommands share."""
 
 import argparse
-import errno
 import json
 import logging
 import math
@@ -10,7 +9,6 @@ import signal
 import sys
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from ..container import MAGIC
 from ..files import STANDARD_STREAM
 from ..fitting.schedule import EFFORTS
 from ..limits import DEFAULT_MAX_GAUSSIANS, DEFAULT_MAX_PIXELS
@@ -26,14 +24,6 @@ TERMINATION = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasatt
 def terminate(number: int, frame: object = None) -> None:
     """Leave as by an exception, so that temporary files are removed."""
     sys.exit(128 + number)
-
-
-def describe(error: Exception) -> str:
-    """What is wrong, in one line that begins with the name of the file."""
-    text = str(error)
-    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
-        text = f"{os.fsdecode(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}"
-    return " ".join(text.split())
 
 
 class Parser(argparse.ArgumentParser):
@@ -138,20 +128,6 @@ def refuse_same_file(
     for name, path in inputs.items():
         if path and all(map(os.path.isfile, (path, output))) and os.path.samefile(path, output):
             parser.error(f"{name} and {called} are the same file")
-
-
-def spare_file(path: str) -> None:
-    """Raise an error if there is a file, such as a second picture that `*` stood for."""
-    if os.path.isfile(path):
-        raise FileExistsError(errno.EEXIST, "exists; --overwrite replaces it", path)
-
-
-def spare_other_files(path: str) -> None:
-    """Raise an error if there is a file that holds anything but a .gsi file."""
-    if os.path.isfile(path) and os.path.getsize(path):
-        with open(path, "rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise FileExistsError(errno.EEXIST, "exists and is no .gsi file; --overwrite replaces it", path)
 
 
 def print_json(values: dict[str, object]) -> None:

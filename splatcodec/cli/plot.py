@@ -3,9 +3,9 @@
 import argparse
 import os
 
-from ..files import STANDARD_STREAM, extension_of, output, source_name
+from ..files import STANDARD_STREAM, extension_of, output, source_name, spare_file
 from ..limits import check_pixels
-from .options import Parser, add_limits, input_source, positive_float, refuse_same_file, spare_file
+from .options import Parser, add_limits, input_source, positive_float, refuse_same_file
 
 _FORMATS = (".png", ".svg", ".pdf")
 _DPI = 120

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from .load import load_image, load_pixels
 from .picture import Picture, as_color, to_integers, to_uint8
-from .save import image_bytes, output_format
+from .save import image_bytes, output_format, samples_bytes
 
 if TYPE_CHECKING:
     from .load import ImageLike as ImageLike
@@ -16,6 +16,7 @@ __all__ = [
     "load_image",
     "load_pixels",
     "output_format",
+    "samples_bytes",
     "to_integers",
     "to_uint8",
 ]

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import ImageError
@@ -45,38 +46,43 @@ def output_format(path: str) -> str:
 
 
 def image_bytes(picture: Picture, format_name: str, quality: float | None = None, depth: int = 8) -> bytes:
-    """A picture as a file in one of Pillow's formats.
+    """A picture as a file in one of Pillow's formats, of 8 or 16 bits per sample; otherwise as `samples_bytes`."""
+    return samples_bytes(picture.pixels(depth), picture.metadata, format_name, quality)
+
+
+def samples_bytes(pixels: NDArray[Any], metadata: Metadata, format_name: str, quality: float | None = None) -> bytes:
+    """Samples as a file in one of Pillow's formats.
 
     Colour profile, EXIF and XMP go into PNG, TIFF, JPEG, WebP and AVIF. A warning says which colours other formats
     will not explain.
 
     Args:
-        picture: what to write.
+        pixels: as of `Picture.pixels`; of 16 bits in PNG and TIFF only.
+        metadata: what belongs to them.
         format_name: as of `output_format`.
         quality: 0 to 100, of formats that lose something; 95 if None.
-        depth: bits per sample, 8 or 16; 16 in PNG and TIFF only.
 
     Raises:
         ImageError: the format cannot hold the picture, or has no quality.
     """
+    depth, has_alpha = 8 * pixels.itemsize, pixels.shape[2:] in ((2,), (4,))
     if depth == 16 and format_name not in _DEEP:
         raise ImageError(f"{format_name} holds 8 bits per sample; write 16 bits as {' or '.join(_DEEP)}")
-    if picture.alpha is not None and format_name == "JPEG":
+    if has_alpha and format_name == "JPEG":
         raise ImageError(_NO_ALPHA.format(format_name))
     if quality is not None and format_name not in _LOSSY:
         raise ImageError(f"{format_name} has no quality to choose; {', '.join(_LOSSY)} have")
-    pixels = picture.pixels(depth)
     if pixels.shape[2:] == (2,) and not _holds_grey_alpha(format_name, depth):
         pixels = pixels[:, :, (0, 0, 0, 1)]
     try:
-        content = _written(pixels, picture, format_name, quality)
+        content = _written(pixels, metadata, format_name, quality)
         if format_name in Image.OPEN and format_name not in _WITH_PROFILE:
-            _compare(picture, content, format_name)
+            _compare(pixels, has_alpha, content, format_name)
     except PILLOW_ERRORS as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"cannot write the picture as {format_name}: {error}") from None
-    space = picture.metadata.color_space
+    space = metadata.color_space
     if format_name not in _WITH_PROFILE and space in (ColorSpace.DISPLAY_P3, ColorSpace.ICC):
         what = "Display P3" if space == ColorSpace.DISPLAY_P3 else "a colour profile"
         warnings.warn(f"{format_name} cannot say that colours follow {what}; they will look different", stacklevel=2)
@@ -88,10 +94,10 @@ def _holds_grey_alpha(format_name: str, depth: int) -> bool:
     return format_name in ("PNG", "JPEG2000", "TGA") or (format_name == "TIFF" and depth == 8)
 
 
-def _written(pixels: np.ndarray, picture: Picture, format_name: str, quality: float | None) -> bytes:
+def _written(pixels: NDArray[Any], metadata: Metadata, format_name: str, quality: float | None) -> bytes:
     # WebP and AVIF become RGB.
     is_grey = (pixels.ndim == 2 or pixels.shape[2] == 2) and format_name not in ("WEBP", "AVIF")
-    metadata = _fitting(picture.metadata, 1 if is_grey else 3, format_name)
+    metadata = _fitting(metadata, 1 if is_grey else 3, format_name)
     icc = metadata.icc
     if metadata.color_space in (ColorSpace.SRGB, ColorSpace.DISPLAY_P3):
         icc = compact_profile(metadata.color_space, 1 if is_grey else 3)
@@ -126,7 +132,7 @@ def _fitting(metadata: Metadata, channels: int, format_name: str) -> Metadata:
     return metadata
 
 
-def _saved(pixels: np.ndarray, format_name: str, options: dict[str, Any]) -> bytes:
+def _saved(pixels: NDArray[Any], format_name: str, options: dict[str, Any]) -> bytes:
     file = BytesIO()
     Image.fromarray(pixels).save(file, format_name, **options)
     return file.getvalue()
@@ -153,13 +159,19 @@ def _tags(metadata: Metadata) -> dict[int, Any]:
     return descriptive(exif) | ({_XMP_TAG: metadata.xmp} if metadata.xmp else {})
 
 
-def _compare(picture: Picture, content: bytes, format_name: str) -> None:
+def _compare(pixels: NDArray[Any], has_alpha: bool, content: bytes, format_name: str) -> None:
     """Look at what has been written, since formats have limits that Pillow does not mention."""
-    with Image.open(BytesIO(content), formats=[format_name]) as written:
+    height, width = pixels.shape[:2]
+    try:
+        written = Image.open(BytesIO(content), formats=[format_name])
+    except Image.DecompressionBombError:
+        # So large that Pillow takes it for an attack: no format has made it smaller.
+        return
+    with written:
         # Icons are made smaller to fit into their format.
-        if written.size != (picture.width, picture.height):
-            raise ImageError(f"{format_name} cannot hold a picture of {picture.width}x{picture.height} pixels")
-        if picture.alpha is not None and not written.has_transparency_data:
+        if written.size != (width, height):
+            raise ImageError(f"{format_name} cannot hold a picture of {width}x{height} pixels")
+        if has_alpha and not written.has_transparency_data:
             raise ImageError(
                 f"{format_name} holds no transparency; write PNG, for example, or lay the picture on a colour"
             )

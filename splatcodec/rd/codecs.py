@@ -1,20 +1,15 @@
 """What a codec is to the benchmarks, and our own as one, which is loaded where it is used."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-import splatkernels
-
 from ..options import DEFAULT_EFFORT, DEFAULT_LOSS, DEFAULT_PROFILE, DEFAULT_TUNE, Options
+from ..origin import encoder_version
 
 Pixels = NDArray[np.uint8]
 """[H, W] of a grey picture, [H, W, 3] of a colour picture."""
@@ -93,7 +88,7 @@ class Gsi(Codec):
 
     @property
     def version(self) -> str:
-        number = f"{version('splatcodec')}+{_source_digest()}"
+        number = encoder_version()
         options = ", ".join(f"{name} {getattr(self._options, name)}" for name in ("effort", "loss", "tune"))
         return f"splatcodec {number}, by {self._knob}, {options}"
 
@@ -117,15 +112,3 @@ class Gsi(Codec):
         if self._knob == "quality":
             return super().between(low, high, count)
         return np.geomspace(low, high, count).round().tolist()
-
-
-@cache
-def _source_digest() -> str:
-    """Tells apart what different states of the code have encoded, between two releases too."""
-    codec, kernels = Path(__file__).parent.parent, Path(splatkernels.__file__).parent
-    sources = [path for path in sorted(codec.rglob("*.py")) if path.parent.name not in ("rd", "cli")]
-    sources += sorted(codec.rglob("*.npz"))
-    digest = hashlib.sha256()
-    for path in (*sources, *sorted(kernels.rglob("*.py"))):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:8]

@@ -20,12 +20,13 @@ from llvmlite.binding import get_host_cpu_name
 
 from ..files import source_name
 from ..image import load_pixels
+from ..processes import leave_interrupts
 from .codecs import Codec, Pixels
 from .journal import Journal
 from .registry import get_codec
 from .results import Results
 from .row import Row
-from .workers import Lane, file_digest, leave_interrupts
+from .workers import Lane, file_digest
 
 if TYPE_CHECKING:
     from ..image import ImageLike

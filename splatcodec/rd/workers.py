@@ -3,8 +3,6 @@
 import hashlib
 import os
 import re
-import signal
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,6 +15,7 @@ from ..errors import requires
 from ..files import replacing
 from ..image import load_pixels
 from ..metrics import evaluate
+from ..processes import attend
 from .codecs import Codec, Pixels
 from .curves import METRICS
 
@@ -51,7 +50,7 @@ class Lane:
         try:
             if function not in self._processes:
                 self._processes[function] = ProcessPoolExecutor(
-                    1, initializer=_attend, initargs=(os.getpid(),), env=self._environment
+                    1, initializer=attend, initargs=(os.getpid(),), env=self._environment
                 )
             return self._processes[function].submit(function, *args).result()
         except BrokenProcessPool as error:
@@ -71,24 +70,6 @@ class Lane:
 def file_digest(data: bytes) -> str:
     """What a row keeps of its file, to know it again."""
     return hashlib.sha256(data).hexdigest()[:16]
-
-
-def leave_interrupts() -> None:
-    """Keep Ctrl-C from processes that this thread starts: it reaches all of a terminal, and the parent ends them."""
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-
-
-def _attend(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end when it has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _failure(step: str, error: BaseException) -> dict[str, Any]:

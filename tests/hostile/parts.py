@@ -119,6 +119,9 @@ def _adaptive(
 ) -> list[Chunk]:
     tree = Tree(width, height)
     means = tree.clip(rng.uniform(-0.2, 1.2, (count, 2)) * (width, height))
+    # Some in one place: the tree goes down to its leaves.
+    means[count // 2 :] = means[: count - count // 2]
+    means[count // 2 + 5 :] = means[: min(count, 1)]
     means = means[np.argsort(tree.paths(means), kind="stable")]
     classes = rng.choice([0, 13, 14, 15, 46, 47], count) if extreme else rng.integers(0, 14, count)
     # As far as the tables reach, with all of the lowest bits that stand apart.

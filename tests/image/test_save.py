@@ -96,3 +96,9 @@ def test_unknown_extensions_are_refused():
     assert output_format("a.JPG") == "JPEG"
     with pytest.raises(ImageError, match=r"a\.xyz: cannot write"):
         output_format("a.xyz")
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "TIFF", "WEBP", "BMP"])
+def test_pictures_are_written_that_pillow_would_take_for_attacks(format_name, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert image_bytes(Picture.of(np.zeros((20, 30, 3), np.uint8)), format_name)
