@@ -30,6 +30,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
@@ -57,6 +58,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: %(default)s)")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="judge one file, here")
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), help="where files that fail are saved")
+    parser.add_argument("--output", type=Path, help="file of results that the campaign is added to")
     parser.add_argument("--worker", nargs=3, metavar=("JOURNAL", "FIRST", "STEP"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     seed = time.time_ns() % 2**32 if arguments.seed is None else arguments.seed
@@ -68,7 +70,12 @@ def main() -> int:
         journal, first, step = arguments.worker
         work(Path(journal), seed, int(first), int(step))
         return 0
-    return campaign(arguments.minutes, seed, arguments.jobs, arguments.failures)
+    log = campaign(arguments.minutes, seed, arguments.jobs, arguments.failures)
+    print(json.dumps(log))
+    if arguments.output:
+        logs = json.loads(arguments.output.read_text()) if arguments.output.exists() else []
+        arguments.output.write_text(json.dumps([*logs, log], indent=1) + "\n")
+    return int(any(log[kind] for kind in ("failed", "crash", "hang")))
 
 
 def generator(seed: int, number: int) -> Random:
@@ -179,8 +186,8 @@ class Worker:
         self.process.wait()
 
 
-def campaign(minutes: float, seed: int, jobs: int, failures: Path) -> int:
-    """Let workers judge files until time is up; print a line for every failure, and one that tells of it all."""
+def campaign(minutes: float, seed: int, jobs: int, failures: Path) -> dict[str, Any]:
+    """Let workers judge files until time is up, and print a line for every failure; what there is to tell of it."""
     begun = time.monotonic()
     found: Counter[str] = Counter()
     peak = 0
@@ -221,7 +228,7 @@ def campaign(minutes: float, seed: int, jobs: int, failures: Path) -> int:
             for worker in workers:
                 worker.stop()
     seconds = time.monotonic() - begun
-    log = {
+    return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "seed": seed,
         "inputs": sum(found.values()),
@@ -234,8 +241,6 @@ def campaign(minutes: float, seed: int, jobs: int, failures: Path) -> int:
         },
         "versions": {name: version(name) for name in ("numba", "numpy")} | {"python": platform.python_version()},
     }
-    print(json.dumps(log))
-    return int(any(found[kind] for kind in ("failed", "crash", "hang")))
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def _written(pixels: NDArray[Any], metadata: Metadata, format_name: str, quality
 
 def _fitting(metadata: Metadata, channels: int, format_name: str) -> Metadata:
     """Metadata without what is of no use: damaged EXIF, an ICC profile of grey for RGB or the other way round."""
-    if metadata.exif and metadata.exif[:4] not in (b"II*\0", b"MM\0*"):
+    if metadata.exif and not _is_sound(metadata.exif, format_name):
         warnings.warn("the EXIF is damaged and left out", stacklevel=4)
         metadata = replace(metadata, exif=None)
     if metadata.icc and (metadata.icc[16:20] == b"GRAY") != (channels == 1):
@@ -130,6 +130,21 @@ def _fitting(metadata: Metadata, channels: int, format_name: str) -> Metadata:
         )
         metadata = replace(metadata, color_space=ColorSpace.UNSPECIFIED, icc=None)
     return metadata
+
+
+def _is_sound(exif: bytes, format_name: str) -> bool:
+    """Whether EXIF can be written: into TIFF and AVIF, Pillow puts it together anew."""
+    if exif[:4] not in (b"II*\0", b"MM\0*"):
+        return False
+    found = Image.Exif()
+    try:
+        if format_name in ("TIFF", "AVIF"):
+            found.load(EXIF_PREFIX + exif)
+        if format_name == "AVIF":
+            found.tobytes()
+    except (AttributeError, TypeError, *PILLOW_ERRORS):
+        return False
+    return True
 
 
 def _saved(pixels: NDArray[Any], format_name: str, options: dict[str, Any]) -> bytes:
