@@ -62,7 +62,8 @@ def extension_of(path: str | os.PathLike[str], known: Sequence[str], what: str) 
     name = os.fspath(path)
     extension = os.path.splitext(name)[1].lower()
     if extension not in known:
-        raise ValueError(f"{name or repr(name)}: {what} is written as {', '.join(known[:-1])} or {known[-1]}")
+        choice = " or ".join(filter(None, (", ".join(known[:-1]), known[-1])))
+        raise ValueError(f"{name or repr(name)}: {what} is written as {choice}")
     return extension
 
 

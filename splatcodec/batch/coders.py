@@ -124,6 +124,14 @@ def _readable(source: Any) -> "bytes | NDArray[Any]":
     raise ValueError(f"expected {_KINDS}, got {type(source).__name__}")
 
 
+def warm_up() -> None:
+    """Load the kernels, and compile those that have not been compiled on this machine."""
+    from ..encoding.encode import encode
+
+    noise = np.random.default_rng(0).random((16, 16, 4))
+    encode(noise, n_gaussians=2, effort=1)
+
+
 def in_one_line(error: Exception) -> str:
     """What is wrong; of errors that nobody foresees, which kind it is as well."""
     text = describe(error)

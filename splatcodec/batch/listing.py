@@ -69,6 +69,35 @@ def _places(
         yield path, path if mirrored else Path(path.name)
 
 
+def partners(
+    references: Path,
+    folder: Path,
+    is_reference: Callable[[Path], bool],
+    is_judged: Callable[[Path], bool],
+    recursive: bool,
+) -> list[Pair]:
+    """Files of a folder, each with the one of the same name, but for the extension, in a folder of references.
+
+    Raises:
+        OSError: a folder cannot be read.
+        ValueError: there are no files, one has no reference, or several.
+    """
+    by_name: dict[Path, list[Path]] = {}
+    for path in files_in(references, recursive):
+        if is_reference(path):
+            by_name.setdefault(path.relative_to(references).with_suffix(""), []).append(path)
+    found = []
+    for path in files_in(folder, recursive):
+        if is_judged(path):
+            own = by_name.get(path.relative_to(folder).with_suffix(""), [])
+            if len(own) != 1:
+                raise ValueError(f"{path}: has {len(own) or 'no'} references in {references}")
+            found.append(Pair(own[0], path))
+    if not found:
+        raise ValueError(f"{folder}: no files in this folder that can be read")
+    return found
+
+
 def files_in(folder: Path, recursive: bool) -> Iterator[Path]:
     """The files of a folder in the order of their names, hidden ones left out."""
     with os.scandir(folder) as entries:

@@ -3,12 +3,13 @@
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..processes import DiedError, Worker, leave_interrupts
-from .coders import in_one_line
+from .coders import in_one_line, warm_up
 
 # A process that dies takes what it does with it; of what it was doing, it may not have been the cause.
 _ATTEMPTS = 2
@@ -55,6 +56,9 @@ def run(tasks: Sequence[Task], jobs: int = 1) -> Iterator[tuple[Task, dict[str, 
 
     jobs = min(jobs, len(tasks))
     workers = [Worker(max(1, get_num_threads() // jobs)) for _ in range(jobs)]
+    with suppress(DiedError):
+        # Kernels that are not compiled yet are compiled once, not by all at the same time.
+        workers[0].call(warm_up)
     free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
     for worker in workers:
         free.put(worker)

@@ -59,7 +59,7 @@ def decode_file(source: Path, output: Path, how: dict[str, Any], overwrite: bool
     return found | dict(zip(DIGESTS, map(digest_of, (content, data)), strict=True))
 
 
-def evaluate_file(source: Path, output: Path) -> dict[str, Any]:
+def evaluate_file(source: Path, output: Path, max_gaussians: int) -> dict[str, Any]:
     """Compare a file to its original, the source; returns the fields of `Evaluation`.
 
     Raises:
@@ -68,7 +68,7 @@ def evaluate_file(source: Path, output: Path) -> dict[str, Any]:
     from ..metrics import evaluate
 
     begun = time.perf_counter()
-    found = asdict(evaluate(source, output))
+    found = asdict(evaluate(source, output, max_gaussians=max_gaussians))
     return found | {"seconds": time.perf_counter() - begun}
 
 

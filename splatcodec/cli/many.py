@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ResultsError
-from ..files import STANDARD_STREAM, output, spare_file
+from ..files import STANDARD_STREAM, extension_of, output, spare_file
 from .options import Parser, positive_int, print_json
+
+if TYPE_CHECKING:
+    from ..batch.listing import Pair
 
 Task = Callable[[Path, Path], Any]
 
@@ -49,13 +52,10 @@ def add_many(parser: Parser, what: str) -> None:
     many.add_argument("-o", "--output", metavar="DIR", dest="folder", help="folder to write to, instead of OUT")
     many.add_argument("-r", "--recursive", action="store_true", help="take folders in folders too, and mirror them")
     many.add_argument("--files-from", metavar="LIST", help="file, or -, with the names of more files, one in a line")
-    many.add_argument(
-        "-j", "--jobs", type=positive_int, metavar="JOBS", help="files at a time (default: one for each thread)"
-    )
+    add_report(many)
     many.add_argument(
         "--resume", action="store_true", help="leave out what is done: made alike of the same bytes, and whole"
     )
-    many.add_argument("--report", metavar="TABLE", help="table to write, .csv: a row for each file")
 
 
 def is_many(arguments: argparse.Namespace) -> bool:
@@ -87,43 +87,95 @@ def run_many(arguments: argparse.Namespace, job: Job) -> None:
         ResultsError: some files failed, as lines have said.
         ValueError: no files are meant, or two would become the same.
     """
-    from splatkernels import get_num_threads
-
-    from ..batch import Failure, run
     from ..batch.journal import Journal, check_folder
     from ..batch.listing import pairs
     from ..batch.work import DIGESTS
 
-    if arguments.report is not None:
-        if Path(arguments.report).suffix.lower() != ".csv":
-            raise ValueError(f"{arguments.report}: a report is written as .csv")
-        if not arguments.resume:
-            spare_file(arguments.report)
     folder = Path(arguments.folder)
-    listed = _listed(arguments.files_from)
-    found = pairs(arguments.inputs, folder, job.extension, job.is_input, recursive=arguments.recursive, listed=listed)
+    found = pairs(
+        arguments.inputs,
+        folder,
+        job.extension,
+        job.is_input,
+        recursive=arguments.recursive,
+        listed=_listed(arguments.files_from),
+    )
+    check_report(arguments.report, overwrite=arguments.resume)
     check_folder(folder)
-    begun = time.perf_counter()
     journal = Journal(folder, job.key)
+
+    def note(pair: "Pair", outcome: dict[str, Any]) -> None:
+        source_digest, output_digest = (outcome.pop(name) for name in DIGESTS)
+        journal.append(pair.output, source_digest, output_digest, outcome)
+
     rows = {pair: journal.find(*pair) if arguments.resume else None for pair in found}
-    done_before = sum(row is not None for row in rows.values())
-    tasks = [job.task(*pair) for pair, row in rows.items() if row is None]
-    errors: dict[Any, str] = {}
-    with _progress(len(tasks), arguments.quiet) as (step, say):
-        for task, outcome in run(tasks, arguments.jobs or get_num_threads()):
-            pair = (task.source, task.output)
+    work_through(arguments, arguments.folder, rows, job.task, note)
+
+
+def work_through(
+    arguments: argparse.Namespace,
+    label: str,
+    rows: "dict[Pair, dict[str, Any] | None]",
+    task: Task,
+    note: "Callable[[Pair, dict[str, Any]], None]" = lambda pair, outcome: None,
+) -> None:
+    """Do what has no row yet, say how far it is, write a report and sum up.
+
+    Args:
+        arguments: `jobs`, `report`, `json` and `quiet` count.
+        label: what to call it all in the summary.
+        rows: what is known, by source and output.
+        task: as of `Job`.
+        note: called with what has been found.
+
+    Raises:
+        OSError: the report cannot be written.
+        ResultsError: some files failed, as lines have said.
+    """
+    from splatkernels import get_num_threads
+
+    from ..batch import Failure, run
+    from ..batch.listing import Pair
+
+    begun = time.perf_counter()
+    left = [pair for pair, row in rows.items() if row is None]
+    errors: dict[Pair, str] = {}
+    with _progress(len(left), arguments.quiet) as (step, say):
+        for done, outcome in run([task(*pair) for pair in left], arguments.jobs or get_num_threads()):
+            pair = Pair(done.source, done.output)
             if isinstance(outcome, Failure):
                 errors[pair] = outcome.error
                 say(outcome.error)
             else:
-                source_digest, output_digest = (outcome.pop(name) for name in DIGESTS)
-                journal.append(task.output, source_digest, output_digest, outcome)
-                rows[pair] = outcome  # type: ignore[index]  # a pair is a tuple
+                note(pair, outcome)
+                rows[pair] = outcome
             step()
     _write_report(arguments.report, rows, errors)
-    _sum_up(arguments, [row for row in rows.values() if row], len(errors), done_before, time.perf_counter() - begun)
+    found = [row for row in rows.values() if row is not None]
+    _sum_up(arguments, label, found, len(errors), len(rows) - len(left), time.perf_counter() - begun)
     if errors:
-        raise ResultsError(f"{len(errors)} of {len(found)} files failed")
+        raise ResultsError(f"{len(errors)} of {len(rows)} files failed")
+
+
+def add_report(parser: "argparse._ActionsContainer") -> None:
+    """How many files at a time, and a table of them."""
+    parser.add_argument(
+        "-j", "--jobs", type=positive_int, metavar="JOBS", help="files at a time (default: one for each thread)"
+    )
+    parser.add_argument("--report", metavar="TABLE", help="table to write, .csv: a row for each file")
+
+
+def check_report(path: str | None, *, overwrite: bool) -> None:
+    """Fail before the work if a report cannot be written.
+
+    Raises:
+        FileExistsError: it is there and not to be replaced.
+        ValueError: its extension is another.
+    """
+    if path is not None:
+        extension_of(path, (".csv",), "a report")
+        if not overwrite:
+            spare_file(path)
 
 
 def _listed(path: str | None) -> list[str]:
@@ -155,7 +207,7 @@ def _progress(total: int, quiet: bool) -> "Iterator[tuple[Callable[[], None], Ca
         yield lambda: bar.update(), lambda line: tqdm.write(f"splatcodec: {line}", file=sys.stderr)
 
 
-def _write_report(path: str | None, rows: "dict[Any, dict[str, Any] | None]", errors: dict[Any, str]) -> None:
+def _write_report(path: str | None, rows: "dict[Pair, dict[str, Any] | None]", errors: "dict[Pair, str]") -> None:
     """A table with a row for each file."""
     if path is None:
         return
@@ -163,14 +215,14 @@ def _write_report(path: str | None, rows: "dict[Any, dict[str, Any] | None]", er
     text = io.StringIO()
     writer = csv.DictWriter(text, ["source", "output", *names, "error"], lineterminator="\n")
     writer.writeheader()
-    for (source, made), row in rows.items():
-        writer.writerow({"source": source, "output": made, "error": errors.get((source, made))} | (row or {}))
+    for pair, row in rows.items():
+        writer.writerow({**pair._asdict(), "error": errors.get(pair)} | (row or {}))
     with output(path) as file:
         file.write(text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def _sum_up(
-    arguments: argparse.Namespace, rows: list[dict[str, Any]], failed: int, before: int, seconds: float
+    arguments: argparse.Namespace, label: str, rows: list[dict[str, Any]], failed: int, before: int, seconds: float
 ) -> None:
     """Print how many files there are, and the means of what was found."""
     total: dict[str, Any] = {"files": len(rows), "failed": failed, "done_before": before, "seconds": round(seconds, 3)}
@@ -182,7 +234,7 @@ def _sum_up(
     if arguments.json:
         print_json(total)
     elif not arguments.quiet:
-        text = f"{arguments.folder}: {len(rows)} files" + (f" ({before} done before)" if before else "")
+        text = f"{label}: {len(rows)} files" + (f" ({before} done before)" if before else "")
         text += f", {failed} failed" if failed else ""
         text += f", {total['bytes']} bytes"
         text += f", mean {total['mean_bpp']:.3f} bpp" if "mean_bpp" in total else ""

@@ -3,6 +3,7 @@
 import struct
 import warnings
 import zlib
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,9 @@ def read_frame(image: Image.Image, name: str, frame: int | None, max_metadata: i
         raise ImageError(f"{name}: broken image: {str(error) or type(error).__name__}") from None
     finally:
         if image.tell() != before:
-            image.seek(before)
+            # What is broken has been said.
+            with suppress(*PILLOW_ERRORS):
+                image.seek(before)
 
 
 def _read_current(image: Image.Image, name: str, max_metadata: int | None) -> Picture:
@@ -136,7 +139,9 @@ def _content(image: Image.Image) -> bytes | None:
 def _transparent_color(image: Image.Image) -> tuple[int, ...] | None:
     """The one colour of a grey or RGB image that has not been loaded yet that is transparent, if any."""
     key: Any = image.info.get("transparency")
-    if image.mode in ("1", "L", "I;16") and isinstance(key, int):
+    if image.mode == "1" and isinstance(key, int):
+        return (255 if key else 0,)
+    if image.mode in ("L", "I;16") and isinstance(key, int):
         # Greys of 2 and 4 bits are stretched to 8, this one is not.
         layout = image.tile[0].args if isinstance(image, ImageFile.ImageFile) and image.tile else None
         return (key * {"L;2": 85, "L;4": 17}.get(str(layout), 1),)

@@ -1,6 +1,7 @@
 """Samples of 16 bits in files other than PNG, and of floats."""
 
 import io
+import struct
 
 import imagecodecs
 import numpy as np
@@ -65,6 +66,15 @@ def test_deep_planes_one_behind_the_other_are_refused(compression):
     content = tiff(np.moveaxis(PIXELS, 2, 0), planarconfig="separate", compression=compression)
     with pytest.raises(ImageError, match="convert it to a 16-bit PNG"):
         load_image(content)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_rows_that_no_strip_covers_are_missed(dtype):
+    content = bytearray(tiff(PIXELS.astype(dtype), rowsperstrip=37))
+    place = content.index(struct.pack("<HHII", 257, 4, 1, 37))
+    struct.pack_into("<I", content, place + 8, 40)
+    with pytest.raises(ImageError, match="3 rows of its 40 are missing"):
+        load_image(bytes(content))
 
 
 def test_greys_of_12_bits_are_read():

@@ -36,8 +36,9 @@ def files() -> dict[str, bytes]:
         extra = chunk(b"PLTE", palette_of(depth).tobytes()) + chunk(b"tRNS", b"\0\x50") if kind == PALETTE else b""
         samples = random_samples(kind, depth, 9, 7)
         found[f"interlaced PNG of type {kind}"] = png(samples, kind, depth, interlaced=True, extra=extra)
-    for name in ("BMP", "GIF", "TGA", "PPM", "JPEG2000", "QOI", "ICO", "PCX", "SGI"):
+    for name in ("BMP", "GIF", "TGA", "PPM", "JPEG2000", "QOI", "PCX", "SGI"):
         found[name] = as_file(Image.fromarray(pixels), name)
+    found["ICO"] = as_file(Image.fromarray(pixels).resize((16, 16)), "ICO")
     found["PPM, 16 bits"] = b"P6 7 9 65535\n" + deep[..., :3].astype(">u2").tobytes()
     found["plain PPM, 16 bits"] = b"P3 7 9 999\n" + " ".join(map(str, deep[..., :3].ravel() % 1000)).encode()
     found["TIFF, 16 bits, raw"] = tiff(deep[..., :3], byteorder=">")
@@ -80,8 +81,10 @@ def test_files_that_end_early_are_refused(name):
 def test_flipped_bits_do_no_harm(name):
     content = files()[name]
     rng = np.random.default_rng(0)
+    # Colours of inks take long to convert.
+    flips = FLIPS // 6 if "inks" in name else FLIPS
     # Most of what readers believe stands at the beginning.
-    places = np.concatenate([rng.integers(0, min(len(content), 120), FLIPS), rng.integers(0, len(content), FLIPS)])
+    places = np.concatenate([rng.integers(0, min(len(content), 120), flips), rng.integers(0, len(content), flips)])
     for place, bit in zip(places, rng.integers(0, 8, len(places)), strict=True):
         broken = bytearray(content)
         broken[place] ^= 1 << bit

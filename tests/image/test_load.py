@@ -78,7 +78,9 @@ def test_opaque_alpha_is_dropped(picture, mode):
     opaque = plain.convert("LA" if mode == "L" else "RGBA")
     expected = load_image(plain).planes
     for image in (opaque, as_file(opaque), np.asarray(opaque), np.asarray(opaque) / 255):
-        np.testing.assert_allclose(load_image(image).planes, expected, atol=1e-7)
+        found = load_image(image)
+        np.testing.assert_allclose(found.planes, expected, atol=1e-7)
+        assert found.alpha is None
 
 
 def test_a_transparent_colour_that_does_not_occur_is_no_matter(picture):

@@ -86,10 +86,13 @@ def test_deep_files_are_written(kind, channels):
         np.testing.assert_array_equal(imagecodecs.png_decode(content).reshape(samples.shape), samples)
 
 
-def test_deep_files_are_as_small_as_those_of_libpng():
-    y, x = np.mgrid[:200, :300]
-    noise = np.random.default_rng(0).normal(0, 60, (200, 300, 3))
-    pixels = (np.stack([90 * x + y, 120 * y, 60 * x + 40 * y], axis=2) + noise).clip(0, 65535).astype(np.uint16)
+@pytest.mark.parametrize("slope", [(1, 90), (90, 1), (60, 60)])
+def test_deep_files_are_as_small_as_those_of_libpng(slope):
+    y, x = np.mgrid[:150, :200]
+    noise = np.random.default_rng(0).normal(0, 20, (150, 200, 1))
+    rough = np.cumsum(np.random.default_rng(1).normal(0, 500, (3, 200)), axis=1)
+    ridges = rough[:, x if slope[0] < slope[1] else y].transpose(1, 2, 0)
+    pixels = (20000 + ridges + (slope[0] * x + slope[1] * y)[..., None] + noise).clip(0, 65535).astype(np.uint16)
     assert len(png_bytes(pixels)) < 1.03 * len(imagecodecs.png_encode(pixels))
 
 

@@ -200,3 +200,11 @@ def test_code_points_of_avif_are_heard(picture):
         assert load_image(coded).metadata.color_space == space
     with pytest.raises(ImageError, match="is HDR"):
         load_image(content[:place] + struct.pack(">HH", 9, 16) + content[place + 4 :])
+
+
+def test_a_profile_comes_before_code_points_in_avif(picture):
+    """Encoders write code points unasked."""
+    content = as_file(Image.fromarray(picture), "AVIF", icc_profile=compact_profile(ColorSpace.DISPLAY_P3, 3))
+    place = content.index(b"colrnclx") + 8
+    content = content[:place] + struct.pack(">HH", 1, 13) + content[place + 4 :]
+    assert load_image(content).metadata.color_space == ColorSpace.DISPLAY_P3
