@@ -20,7 +20,7 @@ LAYERS = (
     ("splatcodec.container", "splatcodec.image", "splatcodec.fitting", "splatcodec.compress"),
     ("splatcodec.document", "splatcodec.diagnosis"),
     ("splatcodec.decoder", "splatcodec.metrics", "splatcodec.encoding", "splatcodec.options", "splatcodec.history"),
-    ("splatcodec.interchange", "splatcodec.tensors", "splatcodec.rd", "splatcodec.plot"),
+    ("splatcodec.interchange", "splatcodec.tensors", "splatcodec.rd", "splatcodec.plot", "splatcodec.web"),
     ("splatcodec.cli", "splatcodec.pil", "splatcodec.imageio", "splatcodec.mime", "splatcodec.__main__"),
 )
 MODULES = {

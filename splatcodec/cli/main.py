@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Sequence
 
 from ..errors import MissingExtraError
-from . import bench, compare, decode, encode, evaluate, exporting, importing, info, plot, streams
+from . import bench, compare, decode, encode, evaluate, exporting, importing, info, plot, streams, view
 from .options import TERMINATION, Parser, add_common, describe, heed_common, terminate
 
-_COMMANDS = (encode, decode, info, evaluate, plot, exporting, importing, compare, bench)
+_COMMANDS = (encode, decode, info, evaluate, view, plot, exporting, importing, compare, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
