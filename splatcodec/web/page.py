@@ -16,6 +16,7 @@ _FOLDER = files(__package__)
 _SCRIPTS = (
     "gsi.js",
     "render.js",
+    "viewer/tables.js",
     "viewer/camera.js",
     "viewer/gestures.js",
     "viewer/marks.js",
@@ -45,7 +46,8 @@ def page(pictures: Sequence[Embedded], reference: Embedded | None = None) -> byt
     viewer = "\0".join([style, _source("viewer/view.html"), script]).encode()
     carried = [*pictures, *([reference] if reference else [])]
     content = {"names": [_shown(file.name) for file in carried], "compares": reference is not None}
-    contents = [zlib.compress(_planes(_tables()), 9), zlib.compress(viewer, 9), *(file.data for file in carried)]
+    tables = _FOLDER.joinpath("viewer/tables.bin").read_bytes()
+    contents = [tables, zlib.compress(viewer, 9), *(file.data for file in carried)]
     text = Template(_read("viewer/page.html")).substitute(
         scripts=f"{_hash(start)} {_hash(script)}",
         style=_hash(style),
@@ -64,7 +66,7 @@ def script_safe(json_text: str) -> str:
 def as_letters(data: bytes) -> str:
     """Bytes as text for a script element, seven bits to a letter, the highest first: a sixth more instead of a third.
 
-    Letters that HTML changes, or that could end the element, are those of the same seven bits above 127.
+    Letters that HTML changes, or that could end the element, are those of the same seven bits from 128 on.
     """
     bits = np.unpackbits(np.frombuffer(data, np.uint8))
     sevens = np.pad(bits, (0, -len(bits) % 7)).reshape(-1, 7)
@@ -89,16 +91,6 @@ def _read(name: str) -> str:
 
 def _source(name: str) -> str:
     return condensed(_read(name))
-
-
-def _tables() -> bytes:
-    """The trained tables of the profile `adaptive`."""
-    return files("splatcodec.compress").joinpath("priors.bin").read_bytes()
-
-
-def _planes(numbers: bytes) -> bytes:
-    """Numbers of 16 bits, their low bytes first and then the high ones, which are alike and deflate well."""
-    return numbers[::2] + numbers[1::2]
 
 
 def _hash(text: str) -> str:

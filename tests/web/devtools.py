@@ -1,6 +1,7 @@
 """Drives headless Chromium as a person would, and listens to its console, by the DevTools protocol over pipes."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -103,7 +104,9 @@ class Page:
 
 
 @contextmanager
-def opened(path: Path, *, size: tuple[int, int] = (900, 600), ratio: float = 1, scheme: str = "light") -> Iterator[Page]:
+def opened(
+    path: Path, *, size: tuple[int, int] = (900, 600), ratio: float = 1, scheme: str = "light"
+) -> Iterator[Page]:
     """A page from a file.
 
     Args:
@@ -118,11 +121,17 @@ def opened(path: Path, *, size: tuple[int, int] = (900, 600), ratio: float = 1, 
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
         flags += ["--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"]
-        # The browser reads from 3 and writes to 4.
-        script = f'exec "$0" "$@" 3<&{command_end} 4>&{answer_end}'
+
+        def place() -> None:
+            # The browser reads from 3 and writes to 4, which may be taken.
+            ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (command_end, answer_end)]
+            for end, target in zip(ends, (3, 4), strict=True):
+                os.dup2(end, target)
+
         browser = subprocess.Popen(
-            ["sh", "-c", script, program, *flags],
-            pass_fds=(command_end, answer_end),
+            [program, *flags],
+            preexec_fn=place,
+            pass_fds=(3, 4),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -15,7 +15,7 @@
   };
 
   const inflated = (bytes) =>
-    new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+    new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
 
   const add = (name, textContent) => document.head.append(Object.assign(document.createElement(name), { textContent }));
 
@@ -24,12 +24,9 @@
     return;
   }
   const [content, ...texts] = [...document.querySelectorAll("body > script[type]")].map((element) => element.textContent);
-  const [planes, viewer, ...files] = texts.map(bytesOf);
-  // Numbers of 16 bits: all low bytes, then all high ones.
-  const tables = new Uint8Array(await inflated(planes));
-  const half = tables.length / 2;
-  globalThis.gsiPage = { ...JSON.parse(content), files, tables: tables.map((_, i) => tables[(i >> 1) + (i & 1) * half]) };
-  const [style, markup, script] = new TextDecoder().decode(await inflated(viewer)).split("\0");
+  const [tables, viewer, ...files] = texts.map(bytesOf);
+  globalThis.gsiPage = { ...JSON.parse(content), tables, files };
+  const [style, markup, script] = (await inflated(viewer)).split("\0");
   add("style", style);
   document.body.innerHTML = markup;
   add("script", script);

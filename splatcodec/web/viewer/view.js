@@ -21,7 +21,7 @@
   let requested = 0;
   let resting = 0;
 
-  gsi.setTables(gsiPage.tables);
+  gsi.setTables(unpackTables(gsiPage.tables));
 
   // ---- Files
 
