@@ -1,8 +1,8 @@
 /**
  * A decoder of .gsi pictures: bytes in, Gaussians out. It is written from docs/format.md, which explains every step.
  *
- * Load it as a classic script or `import "./gsi.js"`; both set `globalThis.gsi`. Integers that steer the decoder may
- * exceed 32 bits: bitwise operators stand only where they cannot.
+ * Load it as a classic script or `import "./gsi.js"`; both set `globalThis.gsi`. Integers that steer the decoder may have
+ * up to 53 bits: bitwise operators, which floor quotients faster than `Math.floor`, stand only where they fit 32.
  *
  * @typedef {object} Header
  * @property {number} major version of the format, 1
@@ -309,7 +309,7 @@
     book.end();
     const coder = new RangeDecoder(indexed);
     const indices = sizes.map((size) => {
-      const table = new Table(1, size, new Uint16Array(size).fill(Math.floor(4096 / size)));
+      const table = new Table(1, size, new Int32Array(size).fill(4096 / size));
       return Uint16Array.from({ length: n }, () => coder.read(table, 0));
     });
     coder.end();
@@ -338,9 +338,11 @@
   class Table {
     constructor(rows, size, frequencies) {
       this.size = size;
-      this.frequencies = Int32Array.from(frequencies);
+      this.frequencies = frequencies;
       this.sums = new Int32Array(rows);
-      for (let i = 0; i < rows * size; i++) this.sums[Math.floor(i / size)] += this.frequencies[i];
+      for (let row = 0; row < rows; row++) {
+        for (let k = 0; k < size; k++) this.sums[row] += frequencies[size * row + k];
+      }
     }
 
     copy() {
@@ -353,33 +355,39 @@
 
     learn(row, k) {
       const { size, frequencies, sums } = this;
-      frequencies[row * size + k] += 96;
+      const first = row * size;
+      frequencies[first + k] += 96;
       sums[row] += 96;
       if (sums[row] <= 65536) return;
       sums[row] = 0;
-      for (let i = row * size; i < (row + 1) * size; i++) {
+      for (let i = first; i < first + size; i++) {
         frequencies[i] = (frequencies[i] + 1) >> 1;
         sums[row] += frequencies[i];
       }
     }
   }
 
+  // What a range decoder keeps, modulo 2^32.
+  const RANGE = 0;
+  const LOW = 1;
+  const CODE = 2;
+
   /** Reads range-coded symbols from where a reader stands to its end. */
   class RangeDecoder {
     constructor(reader) {
       const { data, at } = reader;
-      if (data.length > at && data[data.length - 1] === 0) reader.refuse("the coded symbols end in a zero byte", data.length - 1);
+      const last = data.length - 1;
+      if (last >= at && data[last] === 0) reader.refuse("the coded symbols end in a zero byte", last);
       this.reader = reader;
       this.data = data;
       this.at = at;
-      this.range = 2 ** 32 - 1;
-      this.low = 0;
-      this.code = 0;
-      for (let i = 0; i < 4; i++) this.code = 256 * this.code + this.next();
+      this.state = Uint32Array.of(2 ** 32 - 1, 0, 0);
+      for (let i = 0; i < 4; i++) this.state[CODE] = 256 * this.state[CODE] + this.next();
     }
 
     next() {
-      return this.at < this.data.length ? this.data[this.at++] : (this.at++, 0);
+      const at = this.at++;
+      return at < this.data.length ? this.data[at] : 0;
     }
 
     damaged() {
@@ -387,26 +395,31 @@
     }
 
     narrow(share, before, own) {
+      const { state } = this;
       const step = share * before;
-      this.code -= step;
-      this.low = (this.low + step) % 4294967296;
-      this.range = share * own;
-      while (this.range < 16777216) {
-        this.range *= 256;
-        this.low = (256 * this.low) % 4294967296;
-        this.code = 256 * this.code + this.next();
+      state[CODE] -= step;
+      state[LOW] += step;
+      state[RANGE] = share * own;
+      while (state[RANGE] < 16777216) {
+        state[RANGE] *= 256;
+        state[LOW] *= 256;
+        state[CODE] = 256 * state[CODE] + this.next();
       }
     }
 
     /** The symbol of frequencies from `first` on, which add up to `total`. */
     symbol(frequencies, first, total) {
-      const share = Math.floor(this.range / total);
-      const target = Math.floor(this.code / share);
+      const share = (this.state[RANGE] / total) >>> 0;
+      const target = (this.state[CODE] / share) >>> 0;
       if (target >= total) this.damaged();
       let k = first;
       let before = 0;
-      while (before + frequencies[k] <= target) before += frequencies[k++];
-      this.narrow(share, before, frequencies[k]);
+      let own = frequencies[k];
+      while (before + own <= target) {
+        before += own;
+        own = frequencies[++k];
+      }
+      this.narrow(share, before, own);
       return k - first;
     }
 
@@ -417,19 +430,18 @@
       return k;
     }
 
-    /** One of n values that are equally likely. */
+    /** One of n values that are equally likely; n is below 2^32. */
     uniform(n) {
       if (n <= 1) return 0;
       if (n > 65536) {
-        let unit = 1;
-        while (Math.floor((n - 1) / unit) >= 65536) unit *= 2;
-        const high = this.uniform(Math.floor((n - 1) / unit) + 1);
-        const value = unit * high + this.uniform(unit);
+        const y = 16 - Math.clz32((n - 1) >>> 0);
+        const high = this.uniform(((n - 1) >>> y) + 1);
+        const value = 2 ** y * high + this.uniform(2 ** y);
         if (value >= n) this.damaged();
         return value;
       }
-      const share = Math.floor(this.range / n);
-      const value = Math.floor(this.code / share);
+      const share = (this.state[RANGE] / n) >>> 0;
+      const value = (this.state[CODE] / share) >>> 0;
       if (value >= n) this.damaged();
       this.narrow(share, value, 1);
       return value;
@@ -437,8 +449,9 @@
 
     end() {
       if (this.at < this.data.length) this.reader.refuse("bytes follow the coded symbols", this.at);
-      const steps = [2 ** 24, 2 ** 16, 2 ** 8, 1].map((unit) => (unit - (this.low % unit)) % unit);
-      if (this.code !== steps.find((step) => step < this.range)) this.damaged();
+      const [range, low, code] = this.state;
+      const steps = [2 ** 24, 2 ** 16, 2 ** 8, 1].map((unit) => (unit - (low % unit)) % unit);
+      if (code !== steps.find((step) => step < range)) this.damaged();
     }
   }
 
@@ -471,14 +484,16 @@
     const found = {};
     let at = 0;
     for (const [name, rows, size] of TABLES) {
-      found[name] = new Table(rows, size, Array.from({ length: rows * size }, (_, i) => view.getUint16(at + 2 * i, true)));
-      at += 2 * rows * size;
+      const frequencies = new Int32Array(rows * size);
+      for (let i = 0; i < frequencies.length; i++, at += 2) frequencies[i] = view.getUint16(at, true);
+      found[name] = new Table(rows, size, frequencies);
     }
     for (const [name, size] of Object.entries(WEIGHTS)) {
       found[name] = Int32Array.from({ length: size }, (_, i) => view.getInt32(at + 4 * i, true));
       at += 4 * size;
     }
     priors = found;
+    formulaTables();
   }
 
   let loading = null;
@@ -504,7 +519,6 @@
   const LUMAS = [2, 6, 10, 14, 18, 26, 36];
   const FARTHEST = 2 ** 26;
   const REACH = 8;
-  const NEIGHBORS = 16;
   const FIRST_STRIDE = 32;
   let formulas = null;
 
@@ -538,16 +552,11 @@
     return value < low ? low : value > high ? high : value;
   }
 
-  /** How many of the numbers in rising order are at most a value. */
-  function rank(numbers, value) {
-    let low = 0;
-    let high = numbers.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (numbers[middle] <= value) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  /** How many of the numbers in rising order are at most a value, which is known of the first ones. */
+  function rank(numbers, value, known = 0) {
+    let found = known;
+    while (found < numbers.length && numbers[found] <= value) found++;
+    return found;
   }
 
   function readAdaptive(canvas, [payload], withSymbols) {
@@ -579,21 +588,20 @@
       // Twice the centres of the cells.
       this.centerX = new Float64Array(n);
       this.centerY = new Float64Array(n);
-      // What neighbours tell: y0, y1, y2, both surpluses, and length and vector of a rotation.
-      this.units = new Int8Array(canvas.channels === 3 ? 3 * n : 0);
-      this.surplus1 = new Int32Array(n);
-      this.surplus2 = new Int32Array(n);
-      this.length = new Int32Array(n);
-      this.vectorX = new Int32Array(n);
-      this.vectorY = new Int32Array(n);
-      // Of the Gaussian that is being read: squares of distances to the nearest eight, features, and its neighbours.
-      this.nearest = new Int32Array(REACH);
+      // What each tells those that have it as a neighbour: y0, y1, y2, both surpluses, the vector of its rotation and
+      // the length of this.
+      this.told = new Int32Array(8 * n);
+      // Of the Gaussian that is being read: features, squares of distances to the nearest eight, the largest weight of
+      // its neighbours and the sum of the weights, and that of what they tell, in the same order.
       this.features = new Int32Array(6);
-      this.neighbors = new Int32Array(NEIGHBORS);
-      this.weights = new Int32Array(NEIGHBORS);
-      this.neighborCount = 0;
+      this.nearest = new Int32Array(REACH);
       this.largest = 0;
-      this.weightSum = 0;
+      this.weight = 0;
+      this.heard = new Int32Array(8);
+      // G00, G01, G02, G11, G12.
+      this.products = new Int32Array(5);
+      this.q1 = 0;
+      this.q2 = 0;
       this.L1 = 0;
       this.L2 = 0;
       this.edges = new Int32Array(17);
@@ -678,68 +686,79 @@
       return low + this.coder.uniform(high - low);
     }
 
-    /** The square of the distance between the centres of two cells in half pixels, within bounds. */
-    distance(i, k) {
-      if (k < 0 || k >= this.canvas.n) return FARTHEST;
-      const dx = this.centerX[i] - this.centerX[k];
-      const dy = this.centerY[i] - this.centerY[k];
-      return Math.min(FARTHEST - 1, dx * dx + dy * dy);
-    }
-
-    /** Find what surrounds Gaussian i, which stands between known ones that are j apart from it: features, neighbours. */
-    surround(i, j) {
-      const { nearest, features, neighbors, weights } = this;
-      nearest.fill(FARTHEST);
-      for (let k = i - REACH; k <= i + REACH; k++) {
-        if (k === i) continue;
-        const distance = this.distance(i, k);
-        let place = REACH;
-        while (place > 0 && nearest[place - 1] > distance) {
-          if (place < REACH) nearest[place] = nearest[place - 1];
-          place--;
-        }
-        if (place < REACH) nearest[place] = distance;
-      }
+    /** Find the features of Gaussian i. */
+    surround(i) {
+      const { nearest, features, centerX, centerY } = this;
       const { power } = this.formulas;
+      const x = centerX[i];
+      const y = centerY[i];
+      const end = Math.min(this.canvas.n, i + REACH + 1);
+      nearest.fill(FARTHEST);
+      for (let k = Math.max(0, i - REACH); k < end; k++) {
+        const dx = x - centerX[k];
+        const dy = y - centerY[k];
+        const distance = Math.min(FARTHEST - 1, dx * dx + dy * dy);
+        if (distance >= nearest[REACH - 1] || k === i) continue;
+        let place = REACH - 1;
+        for (; place > 0 && nearest[place - 1] > distance; place--) nearest[place] = nearest[place - 1];
+        nearest[place] = distance;
+      }
       features[0] = 16 * (this.a[i] + this.b[i]);
-      features[1] = rank(power, nearest[0]);
-      features[2] = rank(power, nearest[1]);
-      features[3] = rank(power, nearest[3]);
-      features[4] = rank(power, nearest[7]);
-
-      const unit = Math.max(1, nearest[1]);
-      this.neighborCount = this.largest = this.weightSum = 0;
-      if (j === 0) return;
-      for (let k = Math.max(i - 15 * j, 0); k <= i + 15 * j && k < this.canvas.n; k += 2 * j) {
-        const weight = Math.floor((256 * unit) / (unit + this.distance(i, k)));
-        neighbors[this.neighborCount] = k;
-        weights[this.neighborCount++] = weight;
-        this.weightSum += weight;
-        this.largest = Math.max(this.largest, weight);
+      for (let k = 0; k < 4; k++) {
+        const distance = nearest[(1 << k) - 1];
+        // Power 8 p is 2^p.
+        features[k + 1] = rank(power, distance, 8 * (31 - Math.clz32(distance | 1)));
       }
     }
 
-    /** The sum of a number of each neighbour by its weight. */
-    sumOf(values) {
-      let sum = 0;
-      for (let k = 0; k < this.neighborCount; k++) sum += this.weights[k] * values[this.neighbors[k]];
-      return sum;
+    /** Hear the neighbours of Gaussian i, which are j apart from it, three times j, and so on; none if j is 0. */
+    hear(i, j) {
+      const { told, heard, products, centerX, centerY } = this;
+      const x = centerX[i];
+      const y = centerY[i];
+      const unit = Math.max(1, this.nearest[1]);
+      const end = Math.min(this.canvas.n, i + 15 * j + 1);
+      const isColor = this.canvas.channels === 3;
+      this.largest = this.weight = 0;
+      heard.fill(0);
+      products.fill(0);
+      if (j === 0) return;
+      for (let k = Math.max(i - 15 * j, 0); k < end; k += 2 * j) {
+        const dx = x - centerX[k];
+        const dy = y - centerY[k];
+        const distance = Math.min(FARTHEST - 1, dx * dx + dy * dy);
+        const weight = ((256 * unit) / (unit + distance)) | 0;
+        if (weight === 0) continue;
+        this.weight += weight;
+        if (weight > this.largest) this.largest = weight;
+        const at = 8 * k;
+        for (let c = 3; c < 8; c++) heard[c] += weight * told[at + c];
+        if (!isColor) continue;
+        const w0 = weight * told[at];
+        const w1 = weight * told[at + 1];
+        products[0] += w0 * told[at];
+        products[1] += w0 * told[at + 1];
+        products[2] += w0 * told[at + 2];
+        products[3] += w1 * told[at + 1];
+        products[4] += w1 * told[at + 2];
+      }
     }
 
     shifted(table, row, z, first) {
-      return 2 ** z * (this.coder.read(table, row) + first) + this.coder.uniform(2 ** z);
+      return (this.coder.read(table, row) + first) * (1 << z) + this.coder.uniform(1 << z);
     }
 
     /** Read one Gaussian. */
     gaussian(i, j) {
-      this.surround(i, j);
+      this.surround(i);
+      this.hear(i, j);
       const m = this.coder.read(this.tables.class, Math.min(19, this.a[i] + this.b[i]));
       this.readColors(i, m);
-      const [q1, q2] = this.readScales(i, m);
+      this.readScales(i, m);
       const e = (this.L1 - this.L2) >> 7;
       const R = this.formulas.R[ECCENTRICITIES * m + e];
       const t = R === 1 ? 0 : this.readRotation(R);
-      const angle = Math.floor((64 * t) / R);
+      const angle = ((64 * t) / R) | 0;
       this.point(i, m, e, angle);
       const P = this.parts(m, e, angle, this.a[i]);
       const Q = this.parts(m, e, (angle + 32) % 64, this.b[i]);
@@ -749,8 +768,8 @@
       const { layer, color } = this;
       const s1 = 0.35 * 2 ** (this.L1 / 1024);
       const s2 = 0.35 * 2 ** (this.L2 / 1024);
-      layer.means[2 * i] = this.x[i] + (2 ** this.a[i] * (placeX + 0.5)) / P;
-      layer.means[2 * i + 1] = this.y[i] + (2 ** this.b[i] * (placeY + 0.5)) / Q;
+      layer.means[2 * i] = this.x[i] + ((1 << this.a[i]) * (placeX + 0.5)) / P;
+      layer.means[2 * i + 1] = this.y[i] + ((1 << this.b[i]) * (placeY + 0.5)) / Q;
       layer.scales[2 * i] = s1;
       layer.scales[2 * i + 1] = s2;
       layer.rotations[i] = (Math.PI * t) / R;
@@ -768,41 +787,26 @@
       if (!this.symbols) return;
       this.symbols.class[i] = m;
       this.symbols.color[i] = Array.from(color.subarray(0, layer.channels));
-      this.symbols.scale[i] = [q1, q2];
+      this.symbols.scale[i] = [this.q1, this.q2];
       this.symbols.rotation[i] = t;
       this.symbols.place[i] = [placeX, placeY];
     }
 
     /** Read k0, and k1 and k2 in RGB. */
     readColors(i, m) {
-      const { tables, color, units, neighbors, weights } = this;
+      const { tables, color, told, products } = this;
       const z = Math.max(0, (m >> 1) - 3);
       const M = m < 14 ? m : 14 + (m % 2);
       if (this.layer.channels === 1) {
         color[0] = this.shifted(tables.grey, M, z, -16);
         return;
       }
-      let g00 = 82 * this.largest + 64;
-      let g11 = g00;
-      let g01 = 0;
-      let g02 = 0;
-      let g12 = 0;
-      for (let k = 0; k < this.neighborCount; k++) {
-        const at = 3 * neighbors[k];
-        const y0 = units[at];
-        const y1 = units[at + 1];
-        const y2 = units[at + 2];
-        g00 += weights[k] * y0 * y0;
-        g01 += weights[k] * y0 * y1;
-        g02 += weights[k] * y0 * y2;
-        g11 += weights[k] * y1 * y1;
-        g12 += weights[k] * y1 * y2;
-      }
-      g00 >>= 6;
-      g01 >>= 6;
-      g02 >>= 6;
-      g11 >>= 6;
-      g12 >>= 6;
+      const bias = 82 * this.largest + 64;
+      const g00 = (products[0] + bias) >> 6;
+      const g01 = products[1] >> 6;
+      const g02 = products[2] >> 6;
+      const g11 = (products[3] + bias) >> 6;
+      const g12 = products[4] >> 6;
       const k0 = (color[0] = this.shifted(tables.color0, M, z, -16));
       const K0 = (4 * k0) >> z;
       const hue1 = rank(HUES, Math.floor((K0 * g01) / g00));
@@ -816,7 +820,7 @@
       const rest = Math.min(3, Math.floor(Math.floor((8 * left) / 3) / 2 ** m));
       color[2] = this.shifted(tables.color2, 4 * (7 * M + hue2) + rest, z, -16);
       for (let c = 0; c < 3; c++) {
-        units[3 * i + c] = clamp(Math.floor((color[c] * this.formulas.inverse[m]) / 2 ** 24), -127, 127);
+        told[8 * i + c] = clamp(Math.floor((color[c] * this.formulas.inverse[m]) / 2 ** 24), -127, 127);
       }
     }
 
@@ -829,30 +833,30 @@
 
     /** The same with what neighbours have beyond what was told of them. */
     expected(base, surplus) {
-      return base + Math.floor(this.sumOf(surplus) / Math.max(1, this.largest + this.weightSum));
+      return base + Math.floor(surplus / Math.max(1, this.largest + this.weight));
     }
 
-    /** Read q1 and q2, and set L1 and L2. */
+    /** Read q1 and q2, and with them L1 and L2. */
     readScales(i, m) {
       const S = this.formulas.S[m];
       const row = 20 * Math.min(m, 19);
       let z = 0;
       while (2 ** z * S < 256) z++;
       let base = this.base(m, this.larger);
-      let context = Math.floor((3 * this.expected(base, this.surplus1)) / 1024);
-      const q1 = this.shifted(this.tables.scale0, row + clamp(context, 0, 19), z, 0);
+      let context = Math.floor((3 * this.expected(base, this.heard[3])) / 1024);
+      const q1 = (this.q1 = this.shifted(this.tables.scale0, row + clamp(context, 0, 19), z, 0));
       this.L1 = q1 * S;
       if (this.L1 >= 16384) this.coder.damaged();
-      this.surplus1[i] = this.L1 - base;
+      this.told[8 * i + 3] = this.L1 - base;
 
       this.features[5] = (16 * this.L1) >> 10;
       base = this.base(m, this.smaller);
-      context = Math.floor((4 * this.expected(base, this.surplus2)) / 1024) + 2;
+      context = Math.floor((4 * this.expected(base, this.heard[4])) / 1024) + 2;
       const less = this.shifted(this.tables.scale1, row + clamp(context, 0, 19), z, 0);
       if (less > q1) this.coder.damaged();
-      this.L2 = (q1 - less) * S;
-      this.surplus2[i] = this.L1 - this.L2 - base;
-      return [q1, q1 - less];
+      this.q2 = q1 - less;
+      this.L2 = this.q2 * S;
+      this.told[8 * i + 4] = this.L1 - this.L2 - base;
     }
 
     /** Read which of R > 1 rotations it is. */
@@ -879,10 +883,10 @@
     /** Where neighbours point, 0 to 32. */
     hint() {
       const { turn } = this.formulas;
-      const x = this.sumOf(this.vectorX);
-      const y = this.sumOf(this.vectorY);
+      const x = this.heard[5];
+      const y = this.heard[6];
       const A = Math.floor(x / 64) ** 2 + Math.floor(y / 64) ** 2;
-      const U = 768 * this.largest + this.sumOf(this.length);
+      const U = 768 * this.largest + this.heard[7];
       if (25 * A <= U * U) return 32;
       let best = -Infinity;
       let hint = 0;
@@ -900,9 +904,9 @@
     point(i, m, e, angle) {
       const { strength, turn } = this.formulas;
       const length = Math.min(24, e) * strength[Math.min(m, 12)];
-      this.length[i] = length;
-      this.vectorX[i] = length * turn[angle];
-      this.vectorY[i] = length * turn[(angle + 48) % 64];
+      this.told[8 * i + 5] = length * turn[angle];
+      this.told[8 * i + 6] = length * turn[(angle + 48) % 64];
+      this.told[8 * i + 7] = length;
     }
 
     /** Into how many parts a cell is divided along an axis. */
