@@ -128,6 +128,7 @@
   /** Draw soon: coarsely at first where that is needed, and in full when nothing has changed for a while. */
   function changed() {
     isMoving = true;
+    part.stage.ariaBusy = shown() !== null;
     clearTimeout(resting);
     resting = setTimeout(() => {
       isMoving = false;
@@ -158,7 +159,9 @@
     if (marked === Marks.MOST) notes.push(`ellipses of the ${grouped(marked)} strongest only`);
     if (renderer.kind !== "webgl2") notes.push("drawn without WebGL");
     part.status.textContent = notes.join(", ");
-    if (!isMoving) showPsnr(file, count);
+    if (isMoving) return;
+    showPsnr(file, count);
+    part.stage.ariaBusy = false;
   }
 
   function drawPicture({ picture, order }, reduction) {
