@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, get_args
 
-from PIL import ImageColor
-
 from .compress import profiles
 from .container import MAX_GAUSSIANS
 from .encoding.goals import DEFAULT_QUALITY, Goal, Kind
@@ -129,6 +127,8 @@ class Options:
         elif not callable(self.loss):
             raise ValueError(f"loss must be a name or a function, got {self.loss!r}")
         if self.background is not None:
+            from PIL import ImageColor
+
             ImageColor.getrgb(self.background)
         if not isinstance(self.strip, bool):
             raise ValueError(f"strip must be True or False, got {self.strip!r}")

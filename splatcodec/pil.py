@@ -150,15 +150,17 @@ class GsiDecoder(ImageFile.PyDecoder):
             content = from_bytes(self.fd.read(), name)
         except GsiError as error:
             raise OSError(str(error)) from error
-        info |= _noted(content.metadata)
+        info |= _noted(content.metadata, content.splats.channels)
         self.set_as_raw(content.pixels(self.state.ysize, self.state.xsize).tobytes())
         return -1, 0
 
 
-def _noted(metadata: Metadata) -> dict[str, bytes]:
-    """What Pillow calls the parts of metadata."""
+def _noted(metadata: Metadata, channels: int) -> dict[str, bytes]:
+    """What Pillow calls the parts of metadata, of a picture of 1 or 3 channels without its opacity."""
+    from .image.profiles import profile_bytes
+
     exif = metadata.exif and b"Exif\0\0" + metadata.exif
-    named = {"icc_profile": metadata.icc, "exif": exif, "xmp": metadata.xmp}
+    named = {"icc_profile": profile_bytes(metadata, channels), "exif": exif, "xmp": metadata.xmp}
     return {name: value for name, value in named.items() if value}
 
 

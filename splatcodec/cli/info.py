@@ -3,14 +3,16 @@
 import argparse
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..compress import profiles
 from ..container import HEADER_SIZE, MAJOR, Header, read_header
-from ..diagnosis import METADATA, Diagnosis, diagnose
 from ..errors import GsiError
 from ..files import read_source, source_name
 from .options import Parser, add_max_gaussians, input_source, print_json
+
+if TYPE_CHECKING:
+    from ..diagnosis import Diagnosis
 
 _CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 _SPACES = {
@@ -95,6 +97,8 @@ def _of_file(
     data: bytes, name: str, with_attributes: bool, max_gaussians: int
 ) -> tuple[dict[str, Any], GsiError | None]:
     """What all of a file says, and the first thing that is wrong with it."""
+    from ..diagnosis import METADATA, diagnose
+
     found = diagnose(data, name)
     header = found.header
     facts = _of_header(header, found.profile)
@@ -132,7 +136,7 @@ def _of_file(
     return facts, error
 
 
-def _add_attributes(facts: dict[str, Any], found: Diagnosis, max_gaussians: int) -> None:
+def _add_attributes(facts: dict[str, Any], found: "Diagnosis", max_gaussians: int) -> None:
     """Decode, and note what that shows."""
     from ..document import layers, read_chunks
 
@@ -187,7 +191,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
 
 def _metadata(sizes: dict[str, Any]) -> Iterator[str]:
     """What there is beside the Gaussians."""
-    for name in METADATA:
+    for name in ("icc", "exif", "xmp"):
         if sizes[name] is not None:
             called = f' "{sizes["icc_description"]}"' if name == "icc" and sizes["icc_description"] else ""
             yield f"{_PARTS[name]}{called}, {sizes[name]} bytes"

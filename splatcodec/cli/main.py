@@ -1,6 +1,7 @@
 """The command line: subcommands, and one line for every error."""
 
 import argparse
+import logging
 import signal
 import sys
 import warnings
@@ -53,6 +54,7 @@ def _run(argv: Sequence[str] | None) -> None:
     warnings.showwarning = lambda message, *_: print(f"splatcodec: {message}", file=sys.stderr)
     # Pillow's remarks on odd metadata are no faults of the picture.
     warnings.filterwarnings("ignore", module="PIL")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     for number in TERMINATION:
         # Under nohup, a hang-up is to be ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ..metadata import ColorSpace
+from ..metadata import ColorSpace, Metadata
 
 if TYPE_CHECKING:
     from PIL import ImageCms
@@ -31,6 +31,13 @@ class ProfileError(ValueError):
 
 
 @lru_cache(8)
+def profile_bytes(metadata: Metadata, channels: int) -> bytes | None:
+    """The ICC profile that says what colours mean, for pictures of 1 or 3 channels; None if nobody has said."""
+    if metadata.color_space in (ColorSpace.SRGB, ColorSpace.DISPLAY_P3):
+        return compact_profile(metadata.color_space, channels)
+    return metadata.icc
+
+
 def compact_profile(space: ColorSpace, channels: int) -> bytes:
     """An ICC profile of sRGB or Display P3, for pictures of 1 or 3 channels (ICC.1:2010)."""
     # Both share sRGB's curve.

@@ -16,7 +16,7 @@ from .embedded import EXIF_PREFIX, descriptive
 from .picture import Picture
 from .pillow import PILLOW_ERRORS
 from .png import png_bytes, with_metadata
-from .profiles import compact_profile
+from .profiles import profile_bytes
 
 _LOSSY: dict[str, dict[str, Any]] = {"JPEG": {"subsampling": 0}, "WEBP": {}, "AVIF": {"subsampling": "4:4:4"}}
 """Formats with a quality, and what else keeps their losses small."""
@@ -98,9 +98,7 @@ def _written(pixels: NDArray[Any], metadata: Metadata, format_name: str, quality
     # WebP and AVIF become RGB.
     is_grey = (pixels.ndim == 2 or pixels.shape[2] == 2) and format_name not in ("WEBP", "AVIF")
     metadata = _fitting(metadata, 1 if is_grey else 3, format_name)
-    icc = metadata.icc
-    if metadata.color_space in (ColorSpace.SRGB, ColorSpace.DISPLAY_P3):
-        icc = compact_profile(metadata.color_space, 1 if is_grey else 3)
+    icc = profile_bytes(metadata, 1 if is_grey else 3)
     options: dict[str, Any] = {}
     if format_name == "PNG":
         # Half the time of Pillow's default level at 5 % more bytes.

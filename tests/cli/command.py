@@ -53,6 +53,10 @@ def assert_fails(result: subprocess.CompletedProcess, *words: str) -> None:
 
 def imports(arguments: list[str], directory) -> set[str]:
     """Modules that a command has imported when it is done."""
-    script = f"import sys; from splatcodec.cli.main import main; main({arguments!r}); print(*sys.modules)"
+    script = (
+        "import contextlib, io, sys; from splatcodec.cli.main import main\n"
+        f"with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()): main({arguments!r})\n"
+        "print(*sys.modules)"
+    )
     command = [sys.executable, "-c", script]
     return set(subprocess.run(command, cwd=directory, capture_output=True, check=True).stdout.decode().split())

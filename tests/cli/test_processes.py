@@ -218,3 +218,8 @@ def test_torch_is_not_imported(files, command):
 
 def test_info_needs_no_compiler(files):
     assert imports(["info", "picture.gsi"], files).isdisjoint({"numba", "scipy", "torch"})
+
+
+def test_help_loads_no_codec(files):
+    heavy = {"numba", "scipy", "torch", "PIL.Image", "splatcodec.document", "splatcodec.decoder"}
+    assert imports(["encode", "--help"], files).isdisjoint(heavy)

@@ -8,6 +8,8 @@ from PIL import Image, ImageOps
 
 import splatcodec
 import splatcodec.pil
+from splatcodec.image.profiles import compact_profile
+from splatcodec.metadata import ColorSpace
 
 QUICK = {"effort": 1, "n_gaussians": 5}
 
@@ -121,3 +123,22 @@ def test_a_picture_can_replace_its_own_file(tmp_path, encoded):
     with Image.open(path) as image:
         image.load()
         assert image.size == (28, 20)
+
+
+@pytest.mark.parametrize(
+    ("mode", "space"),
+    [
+        *((mode, ColorSpace.SRGB) for mode in ("L", "LA", "RGB", "RGBA")),
+        *((mode, ColorSpace.DISPLAY_P3) for mode in ("RGB", "RGBA")),
+    ],
+)
+def test_colour_profiles_come_back(image, mode, space):
+    picture = image.convert(mode)
+    if mode.endswith("A"):
+        picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    profile = compact_profile(space, 1 if mode.startswith("L") else 3)
+    opened = Image.open(io.BytesIO(saved(picture, icc_profile=profile, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0", **QUICK)))
+    assert (opened.mode, opened.info.get("icc_profile")) == (mode, None)
+    opened.load()
+    assert opened.info["icc_profile"] == profile
+    assert opened.info["exif"].startswith(b"Exif\0\0II*\0")
