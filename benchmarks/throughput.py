@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/throughput.py [--efforts 1..9] [-q 60] [--json FILE]
 
-Pictures are scikit-image's astronaut, coffee and chelsea, cut to a square and reduced to 256x256 and 500x500 pixels. What
+Pictures are scikit-image's astronaut, coffee and chelsea, cut to squares and reduced to 256x256 and 500x500 pixels. What
 counts is CPU time of this process, so that other programs change it little; kernels are compiled or loaded before.
 """
 

@@ -127,7 +127,7 @@ def _status(name: str) -> os.stat_result | None:
 
 
 def _replace(target: str, content: memoryview, permissions: int | None) -> None:
-    """Write a file beside another one and let it take its place, with permissions of its own or those of any new file."""
+    """Write a file that takes the place of another one, with permissions of its own or those of any new file."""
     temporary = os.path.join(os.path.dirname(target), f".splatcodec-{os.urandom(8).hex()}")
     with taking_place(temporary, target, permissions) as file:
         file.write(content)

@@ -4,27 +4,31 @@ Beside each output lies a sidecar, OUT.tar.json, which says how it was made and 
 goes on knows finished shards by.
 """
 
+import errno
 import hashlib
 import json
 import os
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ..files import replacing
+from ..files import replacing, spare_file
 from ..options import Options
 from ..origin import encoder_version
-from .coders import Encoder, fingerprint
+from .coders import Encoder, fingerprint, in_one_line
 from .growing import Growing, growing
-from .run import Call, Failure, Found
+from .listing import Pair
+from .run import Call, Crew, Failure, Found
 from .tars import PICTURES, Member, header, is_of, members, padding, renamed
 
 _COPIED = 2**20
+# Whatever cannot be written for these reasons, the next one cannot either.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _KEY = "splatcodec"
 
 Encoded = Callable[[Iterable[Call]], Iterator[Found | Failure]]
@@ -78,7 +82,9 @@ def encode_shard(source: Path, output: Path, recipe: Recipe, encoded: Encoded | 
         names = renamed([member.name for member in everything], is_picture)
         pictures = [member for member in everything if member.name in names]
         encoder = Encoder(recipe.options)
-        calls = ((f"{source}/{member.name}", (source, member.name, member.data, member.size, encoder)) for member in pictures)
+        calls = (
+            (f"{source}/{member.name}", (source, member.name, member.data, member.size, encoder)) for member in pictures
+        )
         tally = _Tally()
         position = 0
         for member, outcome in zip(pictures, (encoded or in_turn)(calls), strict=True):
@@ -106,6 +112,41 @@ def encode_shard(source: Path, output: Path, recipe: Recipe, encoded: Encoded | 
     return found
 
 
+def encode_shards(
+    pairs: Sequence[Pair], recipe: Recipe, jobs: int, step: Callable[[], None]
+) -> Iterator[tuple[Pair, dict[str, Any] | Failure]]:
+    """Encode shards one after the other, the pictures of each side by side.
+
+    Args:
+        pairs: tar files, and what becomes of them.
+        recipe: how they are made.
+        jobs: pictures at a time.
+        step: called after each picture.
+
+    Yields:
+        Them, with what their sidecars say, or why they cannot be made.
+
+    Raises:
+        OSError: there is no room for more.
+    """
+
+    def encoded(calls: Iterable[Call]) -> Iterator[Found | Failure]:
+        for outcome in crew.in_order(encode_member, calls):
+            step()
+            yield outcome
+
+    if not pairs:
+        return
+    with Crew(jobs) as crew:
+        for pair in pairs:
+            try:
+                yield pair, encode_shard(*pair, recipe, encoded)
+            except (OSError, ValueError) as error:
+                if isinstance(error, OSError) and error.errno in _FULL:
+                    raise
+                yield pair, Failure(in_one_line(error))
+
+
 def encode_member(source: Path, name: str, begin: int, size: int, encoder: Encoder) -> Found:
     """Encode a picture of a tar file, where it begins and has so many bytes; returns a row of the encoder.
 
@@ -116,7 +157,10 @@ def encode_member(source: Path, name: str, begin: int, size: int, encoder: Encod
         file.seek(begin)
         content = BytesIO(file.read(size))
     content.name = f"{source}/{name}"
-    return encoder({encoder.source: content})
+    row = encoder({encoder.source: content})
+    if row["error"] is not None and not row["error"].startswith(content.name):
+        row["error"] = f"{content.name}: {row['error']}"
+    return row
 
 
 def in_turn(calls: Iterable[Call]) -> Iterator[Found | Failure]:
@@ -145,9 +189,12 @@ def finished(source: Path, output: Path, recipe: Recipe, *, overwrite: bool = Fa
         OSError: a file cannot be read.
     """
     status = source.stat()
+    sidecar = sidecar_of(output)
+    found = _read(sidecar)
     if not output.exists():
+        if found is None and not overwrite:
+            spare_file(sidecar)
         return None
-    found = _read(sidecar_of(output))
     if found is None:
         why = "has no sidecar"
     elif found[_KEY] != recipe.key:
@@ -160,7 +207,7 @@ def finished(source: Path, output: Path, recipe: Recipe, *, overwrite: bool = Fa
         return found
     if overwrite:
         return None
-    raise FileExistsError(17, f"exists and {why}; --overwrite replaces it", str(output))
+    raise FileExistsError(errno.EEXIST, f"exists and {why}; --overwrite replaces it", str(output))
 
 
 def _read(path: Path) -> dict[str, Any] | None:

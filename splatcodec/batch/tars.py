@@ -69,8 +69,7 @@ def members(file: BinaryIO, name: str) -> list[Member]:
 
 
 def is_of(extensions: Collection[str]) -> Callable[[str], bool]:
-    """Whether the name of a member ends with one of some extensions, such as `jpg` or `left.jpg`; hidden ones do not."""
-
+    """Whether a member, by its name, has one of some extensions, such as `jpg` or `left.jpg`, and a key."""
     endings = tuple(f".{extension.lower()}" for extension in extensions)
 
     def meant(name: str) -> bool:
