@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from splatkernels import resolve_device
+
 from ..files import describe
 from ..options import Options, options_of
 
@@ -143,4 +145,5 @@ def in_one_line(error: Exception) -> str:
 def fingerprint(options: Options) -> dict[str, Any]:
     """The options that change what is written, as JSON has them."""
     aside = ("threads", "callback", "weights")
-    return {field.name: getattr(options, field.name) for field in fields(options) if field.name not in aside}
+    found = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in aside}
+    return found | {"device": resolve_device(options.device)}
