@@ -5,8 +5,8 @@ import os
 import sys
 import tempfile
 
-from ..files import STANDARD_STREAM, extension_of, naming, output, read_source, source_name
-from .options import Parser, input_source, refuse_same_file, spare_file
+from ..files import STANDARD_STREAM, extension_of, naming, output, read_source, source_name, spare_file
+from .options import Parser, input_source, refuse_same_file
 
 _EXTENSIONS = (".html", ".htm")
 
