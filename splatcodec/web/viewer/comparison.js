@@ -24,8 +24,7 @@ class Comparison {
   /** Draw the original on a canvas, as a camera shows it. */
   draw(canvas, camera) {
     const context = canvas.getContext("2d", { colorSpace: this.space });
-    context.resetTransform();
-    context.clearRect(0, 0, camera.width, camera.height);
+    context.reset();
     context.imageSmoothingEnabled = camera.zoom < 1;
     context.imageSmoothingQuality = "high";
     context.setTransform(camera.zoom, 0, 0, camera.zoom, -camera.x * camera.zoom, -camera.y * camera.zoom);

@@ -66,7 +66,8 @@
       if (!(error instanceof gsi.GsiError)) throw error;
       say(`${name}: ${error.message}`);
     }
-    for (const id of ["board", "picture", "marks"]) part[id].hidden = !file;
+    for (const id of ["board", "picture"]) part[id].hidden = !file;
+    part.marks.hidden ||= !file;
     if (!file) {
       part.facts.replaceChildren();
       return;
@@ -151,6 +152,8 @@
     clip(isCompared);
     const count = countShown(file);
     const marked = marks.draw(camera, count, isPressed(part.outlines), isPressed(part.centres));
+    // A canvas that is cleared and left so may go on to show what it has shown (Chromium 156).
+    part.marks.hidden = marked === 0;
     part.zoom.textContent = percentage(camera.zoom);
     part.shown.textContent = `${grouped(count)} of ${grouped(file.picture.colors.n)}`;
     part.count.setAttribute("aria-valuetext", part.shown.textContent);
