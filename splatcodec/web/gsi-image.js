@@ -3,7 +3,7 @@
  *
  * Attributes: `src`, `alt`, `width`, `height`. Properties: these, and `naturalWidth`, `naturalHeight`, `complete` and
  * `picture`, what `gsi.decode` gave. `decode()` promises that the picture is there. Events: `load`, `error`. CSS sizes
- * it, and `object-fit` works as on <img>.
+ * it, with `object-fit: fill`, `contain` or `cover`.
  *
  * It is drawn in the pixels of the screen, whatever its size, and while it can be seen only. All elements of a page share
  * one renderer: browsers allow some 16 WebGL contexts.
@@ -239,8 +239,7 @@
       }
       const [x, y] = [clientWidth / picture.width, clientHeight / picture.height];
       const fit = getComputedStyle(this).objectFit;
-      let zoom = fit === "none" ? 1 : fit === "contain" || fit === "scale-down" ? Math.min(x, y) : Math.max(x, y);
-      zoom *= devicePixelRatio;
+      let zoom = devicePixelRatio * (fit === "contain" || fit === "scale-down" ? Math.min(x, y) : Math.max(x, y));
       zoom = Math.min(zoom, Math.sqrt(MOST_PIXELS / (picture.width * picture.height)));
       const width = Math.max(1, Math.round(zoom * picture.width));
       const height = Math.max(1, Math.round(zoom * picture.height));

@@ -27,6 +27,9 @@
   /** Variance in output pixels of the footprint of an output pixel, where it is as large as can be. */
   const FOOTPRINT = 0.12;
 
+  /** Names of renderers that are software though browsers do not always say so when they are asked. */
+  const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+
   /** Of a Gaussian: mean, scales, cosine and sine of the rotation, four amplitudes, and its rank among the strongest. */
   const STRIDE = 11;
 
@@ -213,7 +216,8 @@
       if (WebGL.works === undefined) {
         // A canvas whose context turns out to be of no use cannot have another.
         const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
-        WebGL.works = Boolean(gl && sumFormat(gl));
+        const name = gl?.getExtension("WEBGL_debug_renderer_info")?.UNMASKED_RENDERER_WEBGL ?? gl?.RENDERER;
+        WebGL.works = Boolean(gl && sumFormat(gl) && !SOFTWARE.test(gl.getParameter(name)));
         gl?.getExtension("WEBGL_lose_context")?.loseContext();
       }
       return WebGL.works;
