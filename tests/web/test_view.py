@@ -117,8 +117,8 @@ def test_far_beyond_the_pixels_it_is_still_the_decoder(view, encoded):
     x, y = (round(side / 2 * zoom - length / 2) / zoom for side, length in ((56, width), (40, height)))
     planes = splats.render(height, width, region=(x, y, width / zoom, height / zoom))
     expected = np.rint(255 * np.clip(planes, 0, 1)).transpose(1, 2, 0)
-    # What floats on the stage is no part of it.
-    assert np.quantile(abs(seen - expected).max(axis=2), 0.99) <= 2
+    # Without the ring of the focus, and what floats at the bottom.
+    assert abs(seen - expected)[4:-40, 4:-4].max() <= 2
 
 
 def test_the_slider_shows_the_strongest(view, encoded):

@@ -79,7 +79,7 @@
     showFacts(part.facts, file);
     // The slider keeps its place while the number changes.
     part.shown.style.minWidth = `${2 * grouped(picture.colors.n).length + 3}ch`;
-    await comparison?.read(picture.colorSpace === 2);
+    await comparison?.read(picture, renderer.kind);
     changed();
   }
 
@@ -90,7 +90,7 @@
     const other = new Comparison(name, blob);
     const picture = shown()?.picture;
     try {
-      await other.read(picture?.colorSpace === 2);
+      await other.read(picture, renderer.kind);
     } catch {
       say(`${name}: neither a .gsi file nor a picture that this browser shows`);
       return;
@@ -160,7 +160,7 @@
     const notes = [];
     if (reduction > 1) notes.push("coarse while it moves");
     if (marked === Marks.MOST) notes.push(`ellipses of the ${grouped(marked)} strongest only`);
-    if (renderer.kind !== "webgl2") notes.push("drawn without WebGL");
+    if (renderer.kind !== "webgl2") notes.push("drawn without a GPU");
     part.status.textContent = notes.join(", ");
     if (isMoving) return;
     showPsnr(file, count);
