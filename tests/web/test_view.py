@@ -168,7 +168,7 @@ def test_the_original_lies_beside_it_and_is_compared(view, encoded, picture):
         seen = picture_of(viewer)
         # The divider and its handle cover the middle.
         assert abs(seen[:, :5] - picture[:, :5].astype(int)).max() == 0
-        assert abs(seen[:, -10:] - decoded[:, -10:]).max() <= 2
+        assert abs(seen[:, -5:] - decoded[:, -5:]).max() <= 2
         expected = splatcodec.evaluate(picture, encoded).psnr
         assert float(text(viewer, "psnr").split()[1]) == pytest.approx(expected, abs=0.06)
         x, y = centre_of(viewer)
@@ -288,8 +288,8 @@ def test_an_empty_page_takes_what_is_dropped(view, encoded, picture):
     with view({}) as viewer:
         assert "Drop .gsi files here" in text(viewer, "empty")
         drop(viewer, one=encoded, two=encoded[:-1], three=png(picture))
+        viewer.until("psnr.textContent.startsWith('PSNR ')")
         assert viewer.evaluate("empty.hidden")
-        assert text(viewer, "psnr").startswith("PSNR ")
         viewer.key("n")
         settle(viewer)
         assert "two: " in text(viewer, "message")
@@ -298,9 +298,9 @@ def test_an_empty_page_takes_what_is_dropped(view, encoded, picture):
         settle(viewer)
         assert viewer.evaluate("message.hidden")
         drop(viewer, four=b"hello")
-        assert text(viewer, "message").startswith("four: neither a .gsi file nor a picture")
+        viewer.until("message.textContent.trim().startsWith('four: neither a .gsi file nor a picture')")
         drop(viewer, five=png(picture[1:]))
-        assert "56 \u00d7 39" in text(viewer, "message")
+        viewer.until("message.textContent.includes('56 \u00d7 39')")
 
 
 def test_files_are_chosen(view, encoded, tmp_path):
@@ -308,8 +308,7 @@ def test_files_are_chosen(view, encoded, tmp_path):
     with view({}) as viewer:
         picker = viewer.call("Runtime.evaluate", expression="picker")["result"]["objectId"]
         viewer.call("DOM.setFileInputFiles", objectId=picker, files=[str(tmp_path / "chosen.gsi")])
-        settle(viewer)
-        assert viewer.evaluate("document.title") == "chosen.gsi \u2013 splatcodec"
+        viewer.until("document.title === 'chosen.gsi \u2013 splatcodec'")
 
 
 def test_every_control_has_a_name_and_help_opens(view, encoded):

@@ -55,9 +55,9 @@
     const { name } = files[number];
     document.title = `${name} \u2013 splatcodec`;
     part.picture.setAttribute("aria-label", name);
-    for (const id of ["previous", "next", "file"]) part[id].hidden = files.length < 2 && id !== "file";
-    part.file.hidden = part.empty.hidden = true;
+    part.previous.hidden = part.next.hidden = files.length < 2;
     part.file.hidden = false;
+    part.empty.hidden = true;
     let file = null;
     try {
       file = opened(files[number]);
@@ -68,6 +68,7 @@
     }
     for (const id of ["board", "picture"]) part[id].hidden = !file;
     part.marks.hidden ||= !file;
+    part.count.disabled = !file;
     if (!file) {
       part.facts.replaceChildren();
       return;
