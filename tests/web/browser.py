@@ -39,7 +39,7 @@ class Handler(SimpleHTTPRequestHandler):
         self.files, self.answers = files, answers
         super().__init__(*arguments)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         content = self.files.get(self.path)
         self.send_response(404 if content is None else 200)
         self.send_header("Content-Type", self.guess_type(self.path))
@@ -47,7 +47,7 @@ class Handler(SimpleHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content or b"")
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self.answers.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(204)
         self.end_headers()
