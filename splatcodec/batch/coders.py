@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..files import describe
 from ..options import Options, options_of
+from ..processes import DiedError
 
 _KINDS = "bytes of an image file, or an array of pixels"
 
@@ -135,7 +136,11 @@ def warm_up() -> None:
 def in_one_line(error: Exception) -> str:
     """What is wrong; of errors that nobody foresees, which kind it is as well."""
     text = describe(error)
-    return text if isinstance(error, OSError | ValueError) and text else f"{type(error).__name__}: {text}".rstrip(": ")
+    return (
+        text
+        if isinstance(error, DiedError | OSError | ValueError) and text
+        else f"{type(error).__name__}: {text}".rstrip(": ")
+    )
 
 
 def fingerprint(options: Options) -> dict[str, Any]:

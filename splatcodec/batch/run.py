@@ -1,6 +1,7 @@
 """Runs over files: tasks go to processes, and what comes of them comes back as it is done."""
 
 import queue
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
@@ -48,7 +49,7 @@ def run(tasks: Sequence[Task], jobs: int = 1) -> Iterator[tuple[Task, dict[str, 
         jobs: how many at a time.
 
     Yields:
-        Tasks as they are done, with what was found, or why not.
+        Tasks as they are done, with what was found and `warnings`, a list of lines; or why not.
     """
     if not tasks:
         return
@@ -56,9 +57,6 @@ def run(tasks: Sequence[Task], jobs: int = 1) -> Iterator[tuple[Task, dict[str, 
 
     jobs = min(jobs, len(tasks))
     workers = [Worker(max(1, get_num_threads() // jobs)) for _ in range(jobs)]
-    with suppress(DiedError):
-        # Kernels that are not compiled yet are compiled once, not by all at the same time.
-        workers[0].call(warm_up)
     free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
     for worker in workers:
         free.put(worker)
@@ -72,6 +70,10 @@ def run(tasks: Sequence[Task], jobs: int = 1) -> Iterator[tuple[Task, dict[str, 
 
     pool = ThreadPoolExecutor(jobs, "splatcodec-batch", leave_interrupts)
     try:
+        if jobs > 1:
+            # Kernels that are not compiled yet are compiled once, not by all at the same time.
+            with suppress(DiedError):
+                pool.submit(workers[0].call, warm_up).result()
         for future in as_completed([pool.submit(work, task) for task in tasks]):
             yield future.result()
     finally:
@@ -85,11 +87,24 @@ def _done(worker: Worker, task: Task) -> dict[str, Any] | Failure:
     error: Exception | None = None
     for _ in range(_ATTEMPTS):
         try:
-            found: dict[str, Any] = worker.call(task.function, task.source, task.output, *task.arguments)
+            found: dict[str, Any] = worker.call(_noted, task.function, task.source, task.output, *task.arguments)
             return found
         except DiedError as died:
             error = died
         except Exception as fault:  # whatever is wrong with one file, the others are worked on
-            return Failure(in_one_line(fault))
+            error = fault
+            break
     assert error is not None
-    return Failure(f"{task.source}: {error}")
+    text = in_one_line(error)
+    is_named = any(str(path) in text for path in (task.source, task.output))
+    return Failure(text if is_named else f"{task.source}: {text}")
+
+
+def _noted(function: Callable[..., dict[str, Any]], *args: object) -> dict[str, Any]:
+    """What a function returns, and of what it has warned."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        # Pillow's remarks on odd metadata are no faults of the picture.
+        warnings.filterwarnings("ignore", module="PIL")
+        found = function(*args)
+    return found | {"warnings": list(dict.fromkeys(" ".join(str(entry.message).split()) for entry in caught))}
