@@ -127,16 +127,23 @@ def _status(name: str) -> os.stat_result | None:
 
 
 def _replace(target: str, content: memoryview, permissions: int | None) -> None:
-    """Write a file beside another one and let it take its place, with permissions of its own or those of any new file.
+    """Write a file that takes the place of another one, with permissions of its own or those of any new file."""
+    temporary = os.path.join(os.path.dirname(target), f".splatcodec-{os.urandom(8).hex()}")
+    with taking_place(temporary, target, permissions) as file:
+        file.write(content)
+
+
+@contextmanager
+def taking_place(temporary: str, target: str, permissions: int | None = None) -> Iterator[BinaryIO]:
+    """Open a new file that takes the place of another one in its folder when the block ends without an exception.
 
     It is on the disk before it takes the name: power that fails leaves the old file or the new one.
     """
-    temporary = os.path.join(os.path.dirname(target), f".splatcodec-{os.urandom(8).hex()}")
     try:
         with open(temporary, "xb") as file:
             if permissions is not None:
                 os.chmod(temporary, permissions)
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)

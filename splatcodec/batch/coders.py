@@ -6,16 +6,19 @@ They can be pickled, so that Ray, joblib or `multiprocessing` send them to proce
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from io import IOBase
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from splatkernels import resolve_device
 
 from ..files import describe
 from ..options import Options, options_of
 from ..processes import DiedError
 
-_KINDS = "bytes of an image file, or an array of pixels"
+_KINDS = "an image file or its bytes, or an array of pixels"
 
 
 class Encoder:
@@ -23,7 +26,8 @@ class Encoder:
 
     Args:
         options: what the encoder is told.
-        source: the key of a row that holds a picture: the bytes of an image file, or an array as of `load_image`.
+        source: the key of a row that holds a picture: the bytes of an image file, such a file opened for reading, or an
+            array as of `load_image`.
         fields: the fields of `Options` one by one, instead.
 
     Raises:
@@ -117,11 +121,11 @@ def _timed(
     return rest | found | {"seconds": time.perf_counter() - begun}
 
 
-def _readable(source: Any) -> "bytes | NDArray[Any]":
+def _readable(source: Any) -> "bytes | BinaryIO | NDArray[Any]":
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
-    if isinstance(source, np.ndarray):
-        return source
+    if isinstance(source, np.ndarray | IOBase):
+        return source  # type: ignore[return-value]
     raise ValueError(f"expected {_KINDS}, got {type(source).__name__}")
 
 
@@ -146,4 +150,5 @@ def in_one_line(error: Exception) -> str:
 def fingerprint(options: Options) -> dict[str, Any]:
     """The options that change what is written, as JSON has them."""
     aside = ("threads", "callback", "weights")
-    return {field.name: getattr(options, field.name) for field in fields(options) if field.name not in aside}
+    found = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in aside}
+    return found | {"device": resolve_device(options.device)}

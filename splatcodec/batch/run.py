@@ -2,8 +2,9 @@
 
 import queue
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,13 @@ from .coders import in_one_line, warm_up
 
 # A process that dies takes what it does with it; of what it was doing, it may not have been the cause.
 _ATTEMPTS = 2
+# Results that wait for an earlier one, for each process.
+_AHEAD = 32
+
+Found = dict[str, Any]
+"""What a task leads to."""
+Call = tuple[str, tuple[Any, ...]]
+"""What is worked on, by name, and the arguments."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Task:
         arguments: what else the function takes; small, since it travels to the process.
     """
 
-    function: Callable[..., dict[str, Any]]
+    function: Callable[..., Found]
     source: Path
     output: Path
     arguments: tuple[Any, ...] = ()
@@ -41,7 +49,66 @@ class Failure:
     """One line."""
 
 
-def run(tasks: Sequence[Task], jobs: int = 1) -> Iterator[tuple[Task, dict[str, Any] | Failure]]:
+class Crew:
+    """Processes that work side by side and share the cores; they end when the block does.
+
+    Args:
+        jobs: how many.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        from splatkernels import get_num_threads
+
+        self._workers = [Worker(max(1, get_num_threads() // jobs)) for _ in range(jobs)]
+        self._free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        self._pool = ThreadPoolExecutor(jobs, "splatcodec-batch", leave_interrupts)
+
+    def __enter__(self) -> "Crew":
+        try:
+            if len(self._workers) > 1:
+                # Kernels that are not compiled yet are compiled once, not by all at the same time.
+                with suppress(DiedError):
+                    self._pool.submit(self._workers[0].call, warm_up).result()
+        except BaseException:
+            self.__exit__()
+            raise
+        for worker in self._workers:
+            self._free.put(worker)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.close()
+        self._pool.shutdown()
+
+    def submit(self, name: str, function: Callable[..., Found], *args: object) -> "Future[Found | Failure]":
+        """Call a function in one of the processes; what it works on has a name, for failures."""
+        return self._pool.submit(self._work, name, function, args)
+
+    def in_order(self, function: Callable[..., Found], calls: Iterable[Call]) -> Iterator[Found | Failure]:
+        """What a function returns for names and arguments, one after the other; few wait for those before them."""
+        pending: deque[Future[Found | Failure]] = deque()
+        try:
+            for name, args in calls:
+                pending.append(self.submit(name, function, *args))
+                if len(pending) >= _AHEAD * len(self._workers):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _work(self, name: str, function: Callable[..., Found], args: tuple[object, ...]) -> Found | Failure:
+        worker = self._free.get()
+        try:
+            return _done(worker, name, function, args)
+        finally:
+            self._free.put(worker)
+
+
+def run(tasks: Sequence[Task], jobs: int = 1) -> Iterator[tuple[Task, Found | Failure]]:
     """Do tasks in processes side by side, which share the cores.
 
     Args:
@@ -53,41 +120,20 @@ def run(tasks: Sequence[Task], jobs: int = 1) -> Iterator[tuple[Task, dict[str, 
     """
     if not tasks:
         return
-    from splatkernels import get_num_threads
-
-    jobs = min(jobs, len(tasks))
-    workers = [Worker(max(1, get_num_threads() // jobs)) for _ in range(jobs)]
-    free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-    for worker in workers:
-        free.put(worker)
-
-    def work(task: Task) -> tuple[Task, dict[str, Any] | Failure]:
-        worker = free.get()
-        try:
-            return task, _done(worker, task)
-        finally:
-            free.put(worker)
-
-    pool = ThreadPoolExecutor(jobs, "splatcodec-batch", leave_interrupts)
-    try:
-        if jobs > 1:
-            # Kernels that are not compiled yet are compiled once, not by all at the same time.
-            with suppress(DiedError):
-                pool.submit(workers[0].call, warm_up).result()
-        for future in as_completed([pool.submit(work, task) for task in tasks]):
-            yield future.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:
-            worker.close()
-        pool.shutdown()
+    with Crew(min(jobs, len(tasks))) as crew:
+        futures = {
+            crew.submit(str(task.source), _noted, task.function, task.source, task.output, *task.arguments): task
+            for task in tasks
+        }
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
-def _done(worker: Worker, task: Task) -> dict[str, Any] | Failure:
+def _done(worker: Worker, name: str, function: Callable[..., Found], args: tuple[object, ...]) -> Found | Failure:
     error: Exception | None = None
     for _ in range(_ATTEMPTS):
         try:
-            found: dict[str, Any] = worker.call(_noted, task.function, task.source, task.output, *task.arguments)
+            found: Found = worker.call(function, *args)
             return found
         except DiedError as died:
             error = died
@@ -96,11 +142,10 @@ def _done(worker: Worker, task: Task) -> dict[str, Any] | Failure:
             break
     assert error is not None
     text = in_one_line(error)
-    is_named = any(str(path) in text for path in (task.source, task.output))
-    return Failure(text if is_named else f"{task.source}: {text}")
+    return Failure(text if text.startswith(name) else f"{name}: {text}")
 
 
-def _noted(function: Callable[..., dict[str, Any]], *args: object) -> dict[str, Any]:
+def _noted(function: Callable[..., Found], *args: object) -> Found:
     """What a function returns, and of what it has warned."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

@@ -6,37 +6,19 @@ import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, get_args
+from typing import TYPE_CHECKING, BinaryIO
 
 from splatkernels import resolve_device
 
-from ..compress import profiles
-from ..container import MAGIC, MAX_GAUSSIANS
-from ..encoding.goals import DEFAULT_QUALITY, Kind
+from ..container import MAGIC
 from ..errors import TargetError
 from ..files import STANDARD_STREAM, describe, output, spare_file
-from ..metadata import MAX_METADATA
-from ..options import DEFAULT_LOSS, DEFAULT_PROFILE, DEFAULT_TUNE, TUNES, Options
+from .encoding import add_encoder, check_encoder, encoder_options
 from .fits import interrupts, progress
 from .many import Job, add_many, is_many, run_many, usage_of
-from .options import (
-    Parser,
-    add_effort,
-    color,
-    decibels,
-    input_source,
-    loss_name,
-    natural_number,
-    positive_float,
-    positive_int,
-    print_json,
-    quality,
-    refuse_same_file,
-)
+from .options import Parser, input_source, print_json, refuse_same_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..encoding.encode import Outcome
     from ..fitting.growth import FitState
 
@@ -50,106 +32,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         description="Fit Gaussians to a picture and write them to OUT, a .gsi file or -; or do so with many pictures.",
     )
     add_many(parser, "picture in any format that Pillow reads")
-    goal = parser.add_mutually_exclusive_group()
-    goal.add_argument(
-        "-q",
-        "--quality",
-        type=quality,
-        metavar="Q",
-        help="0, smallest, to 100, which is 36 dB on the busiest photographs and 41 dB on smooth ones "
-        f"(default: {DEFAULT_QUALITY}, or what suits -n)",
-    )
-    goal.add_argument(
-        "--lambda",
-        type=positive_float,
-        dest="lambda_",
-        metavar="L",
-        help="squared error, summed over 8-bit samples, that a bit must save, instead of a quality",
-    )
-    goal.add_argument(
-        "--target-bpp", type=positive_float, metavar="BPP", help="bits per pixel, never more and at most 3 %% fewer"
-    )
-    goal.add_argument(
-        "--target-size", type=positive_int, metavar="BYTES", help="bytes, never more and at most 3 %% fewer"
-    )
-    goal.add_argument("--target-psnr", type=decibels, metavar="DB", help="PSNR, never less and at most 0.1 dB more")
-    parser.add_argument(
-        "-n",
-        "--gaussians",
-        type=positive_int,
-        metavar="GAUSSIANS",
-        help="number of Gaussians at most (default: as many as are worth their bits)",
-    )
-    add_effort(parser)
-    parser.add_argument(
-        "--tune",
-        choices=TUNES,
-        default=DEFAULT_TUNE,
-        help="what counts: psnr, the squared error; ssim, the structure that eyes see, which takes about twice as long "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--loss",
-        type=loss_name,
-        metavar="LOSS",
-        default=DEFAULT_LOSS,
-        help="what to minimise instead of a tune: l2, l1, or a mix with SSIM at a weight of up to 1, such as "
-        "l1+ssim:0.2 (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--background",
-        type=color,
-        metavar="COLOR",
-        help="to lay translucent pictures on: a name such as white, or #RRGGBB (default: they stay translucent)",
-    )
-    parser.add_argument(
-        "--frame",
-        type=natural_number,
-        metavar="K",
-        help="which one of an animation, or of several pages, from 0 (default: the first)",
-    )
-    parser.add_argument("--strip", action="store_true", help="leave out colour profile, EXIF and XMP")
-    parser.add_argument(
-        "--max-metadata",
-        type=natural_number,
-        metavar="BYTES",
-        default=MAX_METADATA,
-        help="that colour profile, EXIF and XMP may take each (default: %(default)s)",
-    )
+    add_encoder(parser)
     parser.add_argument(
         "--weights",
         metavar="MASK",
         help="picture of the same size, or -: how much each pixel counts (default: all the same)",
     )
     parser.add_argument(
-        "--max-seconds",
-        type=positive_float,
-        metavar="S",
-        help="seconds for the encode, at a loss of quality if the effort would take longer; the second in which the "
-        "program starts does not count (default: no limit)",
-    )
-    parser.add_argument(
         "--on-interrupt",
         choices=["discard", "keep"],
         default="discard",
         help="at Ctrl-C, write nothing and exit with 130, or write what has been fitted so far (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--profile",
-        choices=profiles.NAMES,
-        default=DEFAULT_PROFILE,
-        help="how attributes are stored: adaptive, the smallest; vq, codebooks; half, half precision "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to compute (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--seed",
-        type=natural_number,
-        default=0,
-        metavar="S",
-        help="equal seeds give equal files (default: %(default)s)",
     )
     parser.add_argument(
         "--record", metavar="FILM", help="film of the fit to write: .mp4 (extra video), .gif or .png (extra plot)"
@@ -203,7 +96,9 @@ def run(arguments: argparse.Namespace) -> None:
                 return interrupted()
 
             try:
-                outcome = encode_to(input_source(arguments.input), _options(arguments, device, callback))
+                weights = None if arguments.weights is None else input_source(arguments.weights)
+                options = encoder_options(arguments, device, callback, weights)
+                outcome = encode_to(input_source(arguments.input), options)
             except TargetError as error:
                 raise TargetError(f"{arguments.input}: {error}") from error
             file.write(outcome.encoding.data)
@@ -225,14 +120,14 @@ def _encode_many(arguments: argparse.Namespace) -> None:
             arguments.parser.error(f"--{name} goes with one picture only")
     if arguments.on_interrupt == "keep":
         arguments.parser.error("--on-interrupt keep goes with one picture only; --resume goes on with many")
-    _check_goal(arguments)
+    check_encoder(arguments)
     from ..batch.coders import fingerprint
     from ..batch.listing import is_picture
     from ..batch.run import Task
     from ..batch.work import encode_file
     from ..origin import code_version
 
-    options = _options(arguments, resolve_device(arguments.device), None)
+    options = encoder_options(arguments, resolve_device(arguments.device))
     key = {"encode": fingerprint(options), "version": code_version()}
 
     def task(source: Path, made: Path) -> Task:
@@ -241,21 +136,12 @@ def _encode_many(arguments: argparse.Namespace) -> None:
     run_many(arguments, Job(".gsi", is_picture, key, task))
 
 
-def _check_goal(arguments: argparse.Namespace) -> None:
-    """End with a message if options contradict each other that say what to fit."""
-    parser = arguments.parser
-    if arguments.tune != DEFAULT_TUNE and arguments.loss != DEFAULT_LOSS:
-        parser.error(f"--tune {arguments.tune} has a loss of its own and goes without --loss")
-    if arguments.gaussians is not None and arguments.gaussians > MAX_GAUSSIANS:
-        parser.error(f"argument -n: {MAX_GAUSSIANS} Gaussians is the most that a file holds")
-
-
 def _check(arguments: argparse.Namespace) -> None:
     """End with a message if options contradict each other, or if what is to be written would replace something."""
     parser = arguments.parser
     if arguments.json and arguments.output == STANDARD_STREAM:
         parser.error("--json and output to - both need standard output")
-    _check_goal(arguments)
+    check_encoder(arguments)
     if arguments.input == arguments.weights == STANDARD_STREAM:
         parser.error("IN and MASK cannot both be standard input")
     named = {"OUT": arguments.output, "FILM": arguments.record, "TABLE": arguments.history}
@@ -284,28 +170,6 @@ def _check(arguments: argparse.Namespace) -> None:
 def _beside(path: str | None) -> AbstractContextManager[BinaryIO | None]:
     """What is written beside OUT, if it is asked for."""
     return nullcontext() if path is None else output(path)
-
-
-def _options(
-    arguments: argparse.Namespace, device: str, callback: "Callable[[FitState], bool | None] | None"
-) -> Options:
-    return Options(
-        **{kind: getattr(arguments, kind) for kind in get_args(Kind)},
-        n_gaussians=arguments.gaussians,
-        effort=arguments.effort,
-        tune=arguments.tune,
-        loss=arguments.loss,
-        background=arguments.background,
-        frame=arguments.frame,
-        strip=arguments.strip,
-        max_metadata=arguments.max_metadata,
-        weights=None if arguments.weights is None else input_source(arguments.weights),
-        max_seconds=arguments.max_seconds,
-        profile=arguments.profile,
-        seed=arguments.seed,
-        device=device,
-        callback=callback,
-    )
 
 
 def _report(arguments: argparse.Namespace, outcome: "Outcome", device: str, seconds: float, interrupted: bool) -> None:

@@ -1,0 +1,150 @@
+"""`splatcodec shards`: tar files in and out, and runs that are killed and go on."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import splatcodec
+from splatcodec.batch.growing import growing
+from splatcodec.batch.shards import Recipe, finished
+from splatcodec.cli.main import main
+from splatcodec.options import Options
+
+from .shards import QUICK, contents, read_tar, write_shard
+
+
+@pytest.fixture
+def folder(tmp_path, picture) -> Path:
+    """A folder with two shards, in one of which a picture is damaged."""
+    write_shard(tmp_path / "in" / "a.tar", picture, 3)
+    write_shard(tmp_path / "in" / "b.tar", picture[10:], 3, damaged=1)
+    return tmp_path / "in"
+
+
+def shards(*arguments: object) -> int:
+    return main(["shards", *map(str, arguments), *QUICK])
+
+
+def test_pictures_become_gsi_files_and_failures_are_told(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert shards(folder, "-o", out, "-j", 2, "--json") == 1
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert lines[0].startswith(f"{out}/a.tar: 3 pictures, ")
+    assert lines[1].startswith(f"splatcodec: {folder}/b.tar/0001.png: broken image")
+    assert lines[-1] == "splatcodec: 1 of 6 pictures failed"
+    made, originals = read_tar(contents(out)["b.tar"]), read_tar(contents(folder)["b.tar"])
+    assert list(made) == ["0000.gsi", "0000.cls", "0001.cls", "0002.gsi", "0002.cls"]
+    assert made["0002.gsi"] == splatcodec.encode(originals["0002.png"], effort=1, n_gaussians=6)
+    assert made["0001.cls"] == b"1"
+    sidecar = json.loads((out / "b.tar.json").read_text())
+    assert (sidecar["pictures"], sidecar["failed"], sidecar["other_files"]) == (2, 1, 3)
+    assert [(failure["key"], failure["name"]) for failure in sidecar["failures"]] == [("0001", "0001.png")]
+    assert sidecar["gsi_bytes"] == sum(len(data) for name, data in made.items() if name.endswith(".gsi"))
+    for name, path in (("source", folder / "b.tar"), ("output", out / "b.tar")):
+        assert sidecar[name]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert sidecar[name]["size"] == path.stat().st_size
+    total = json.loads(captured.out)
+    assert (total["shards"], total["pictures"], total["failed"]) == (2, 5, 1)
+    psnrs = [splatcodec.evaluate(originals[f"{n}.png"], made[f"{n}.gsi"]).psnr for n in ("0000", "0002")]
+    assert sidecar["mean_psnr"] == pytest.approx(sum(psnrs) / 2)
+
+
+def test_what_is_finished_is_left_alone_and_what_is_not_ours_is_kept(folder, tmp_path):
+    output, source = tmp_path / "a.tar", folder / "a.tar"
+    recipe = Recipe(Options(n_gaussians=6, effort=1))
+    assert finished(source, output, recipe) is None
+    assert shards(source, "-o", tmp_path, "-j", 1, "--quiet") == 0
+    made = output.read_bytes()
+    found = finished(source, output, recipe)
+    assert found is not None
+    assert found["pictures"] == 3
+    os.utime(source, (1, 1))
+    assert finished(source, output, recipe) == found
+
+    def refused(why: str, other: Recipe = recipe) -> None:
+        with pytest.raises(FileExistsError, match=why):
+            finished(source, output, other)
+        assert finished(source, output, other, overwrite=True) is None
+
+    refused("other options", Recipe(Options(n_gaussians=7, effort=1)))
+    refused("other options", Recipe(Options(n_gaussians=6, effort=1), pictures=("png",)))
+    output.write_bytes(made[:-1])
+    refused("not as its sidecar says")
+    output.write_bytes(made)
+    source.write_bytes(source.read_bytes() + bytes(512))
+    refused("another a.tar")
+    (tmp_path / "a.tar.json").write_text("{}")
+    refused("no sidecar")
+    output.unlink()
+    refused("exists")
+
+
+def test_a_wrong_call_says_so_and_does_nothing(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.tar").write_text("no tar file")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.tar").write_text("somebody else's")
+    for arguments, code, fault in (
+        (["in", "-o", "out"], 1, "out/a.tar: exists and has no sidecar; --overwrite replaces it"),
+        (["in", "-o", "in"], 1, "would be replaced by what is made of it"),
+        (["missing.tar", "-o", "out"], 1, "missing.tar: no such file"),
+        (["text.tar", "-o", "out", "-j", "1"], 1, "text.tar: no tar file, or damaged"),
+        (["in/a.tar", "in/../in/a.tar", "out/a.tar", "-o", "new"], 1, "would become new/a.tar"),
+        (["-o", "out", "--ray", "in/a.tar", "in/b.tar"], 2, "--ray takes an address, not in/a.tar"),
+        (["in", "-o", "out", "--pictures", "jpg,,png"], 2, "expected extensions such as jpg,png"),
+    ):
+        try:
+            found = main(["shards", *arguments, *QUICK])
+        except SystemExit as end:
+            found = end.code
+        assert found == code, arguments
+        assert fault in capsys.readouterr().err
+    assert contents(tmp_path / "out") == {"a.tar": b"somebody else's"}
+    assert len(list((tmp_path / "in").iterdir())) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_a_run_that_is_killed_goes_on_and_ends_as_an_undisturbed_one(folder, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert shards(folder, "-o", whole, "-j", 1, "--quiet") == 1
+    command = [sys.executable, "-m", "splatcodec", "shards", str(folder), "-o", str(killed), "-j", "1", *QUICK]
+    process = subprocess.Popen([*command, "--quiet"], stderr=subprocess.DEVNULL)
+    while not list(killed.glob(".splatcodec-b.tar-*")):
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert contents(killed) == {"a.tar": contents(whole)["a.tar"]}
+    assert list(killed.glob(".splatcodec-b.tar-*"))
+    assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 1
+    assert contents(killed) == contents(whole)
+    assert not list(killed.glob(".splatcodec-*"))
+
+
+def test_only_what_dead_processes_left_is_removed(tmp_path):
+    output = tmp_path / "a.tar"
+    left = tmp_path / ".splatcodec-a.tar-0123"
+    left.touch()
+    with growing(output) as first:
+        assert not left.exists()
+        with growing(output) as second:
+            second.write(b"second")
+        first.write(b"first")
+    assert output.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_nothing_appears_before_it_is_whole(tmp_path):
+    with pytest.raises(ZeroDivisionError), growing(tmp_path / "a.tar") as out:
+        out.write(b"half")
+        assert not (tmp_path / "a.tar").exists()
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
