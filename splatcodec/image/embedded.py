@@ -62,7 +62,8 @@ def limited(metadata: Metadata, name: str, limit: int) -> Metadata:
             _warn(
                 f"{name}: its {what.upper()} of {len(found)} bytes is left out; --max-metadata allows more than {limit}"
             )
-            metadata = replace(metadata, **{what: None})
+            left_out: dict[str, Any] = {what: None}
+            metadata = replace(metadata, **left_out)
     return metadata
 
 
