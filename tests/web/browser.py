@@ -39,7 +39,7 @@ class Handler(SimpleHTTPRequestHandler):
         self.files, self.answers = files, answers
         super().__init__(*arguments)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         content = self.files.get(self.path)
         self.send_response(404 if content is None else 200)
         self.send_header("Content-Type", self.guess_type(self.path))
@@ -47,7 +47,7 @@ class Handler(SimpleHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content or b"")
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self.answers.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(204)
         self.end_headers()
@@ -81,7 +81,7 @@ def in_chromium(script: str, files: Mapping[str, bytes], *flags: str, head: str 
     Thread(target=server.serve_forever, daemon=True).start()
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-        command += ["--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={profile}", *flags]
+        command += ["--disable-background-networking", f"--user-data-dir={profile}", *flags]
         address = f"http://127.0.0.1:{server.server_port}/page.html"
         browser = subprocess.Popen([*command, address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
