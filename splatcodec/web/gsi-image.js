@@ -5,8 +5,8 @@
  * `picture`, what `gsi.decode` gave. `decode()` promises that the picture is there. Events: `load`, `error`. CSS sizes
  * it, with `object-fit: fill`, `contain` or `cover`.
  *
- * It is drawn in the pixels of the screen, whatever its size, and while it can be seen only. All elements of a page share
- * one renderer: browsers allow some 16 WebGL contexts.
+ * It is drawn in the pixels of the screen, whatever its size, and while it can be seen only. All elements of a page
+ * share one renderer: browsers allow some 16 WebGL contexts.
  */
 (function () {
   "use strict";
@@ -205,14 +205,16 @@
       const given = (name) => (/^\d+$/.test(this.getAttribute(name)) ? Number(this.getAttribute(name)) : null);
       const [width, height] = [given("width"), given("height")];
       const { naturalWidth, naturalHeight } = this;
-      const ratio = naturalWidth ? `${naturalWidth} / ${naturalHeight}` : width && height ? `${width} / ${height}` : "auto";
+      const [across, down] = naturalWidth ? [naturalWidth, naturalHeight] : [width, height];
+      const ratio = across && down ? `${across} / ${down}` : "auto";
       const length = (pixels) => (pixels === null ? "auto" : `${pixels}px`);
       this.#wide.style.width = `${naturalWidth}px`;
       this.#style.textContent = `
         :host { display: inline-block; position: relative; overflow: clip; object-fit: fill; aspect-ratio: ${ratio};
           width: ${length(width)}; height: ${length(height)}; }
         :host([hidden]) { display: none; }
-        canvas { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: inherit; object-position: inherit; }`;
+        canvas { position: absolute; inset: 0; width: 100%; height: 100%;
+          object-fit: inherit; object-position: inherit; }`;
     }
 
     #watchResolution() {

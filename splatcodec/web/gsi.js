@@ -1,8 +1,8 @@
 /**
  * A decoder of .gsi pictures: bytes in, Gaussians out. It is written from docs/format.md, which explains every step.
  *
- * Load it as a classic script or `import "./gsi.js"`; both set `globalThis.gsi`. Integers that steer the decoder may have
- * up to 53 bits: bitwise operators, which floor quotients faster than `Math.floor`, stand only where they fit 32.
+ * Load it as a classic script or `import "./gsi.js"`; both set `globalThis.gsi`. Integers that steer the decoder may
+ * have up to 53 bits: bitwise operators, which floor quotients faster than `Math.floor`, stand only where they fit 32.
  *
  * @typedef {object} Header
  * @property {number} major version of the format, 1
@@ -210,7 +210,8 @@
     const expected = hasAlpha ? [...tags, "ALPH", ...tags] : tags;
     for (let i = 0; i < Math.max(expected.length, critical.length); i++) {
       const { tag, payload } = critical[i] ?? { tag: "nothing", payload: file };
-      if (tag !== expected[i]) refuse("chunks", `expected ${expected[i] ?? "no more"}, found ${tag}`, payload.offset + payload.at);
+      const at = payload.offset + payload.at;
+      if (tag !== expected[i]) refuse("chunks", `expected ${expected[i] ?? "no more"}, found ${tag}`, at);
     }
 
     const layer = (n, channels, first, at) => {
@@ -560,7 +561,7 @@
   }
 
   function readAdaptive(canvas, [payload], withSymbols) {
-    if (!priors) throw new GsiError("tables: files of the profile adaptive need them (gsi.loadTables or gsi.setTables)");
+    if (!priors) throw new GsiError("tables: the profile adaptive needs them (gsi.loadTables or gsi.setTables)");
     const d = payload.varint();
     if (d > 767) payload.refuse("value out of range", 0);
     if (canvas.n > 8 * payload.data.length) payload.refuse(`too short for ${canvas.n} Gaussians`, 0);

@@ -3,10 +3,11 @@
  *
  * Gaussians are added up in floating point, and clamped once, when they are written to the canvas. Large ones are added
  * up at a fraction of the resolution: those of the level L on a grid that is 2^L times as coarse. Each level is then
- * doubled in size and added to the finer one before it, with the weights 3/4 and 1/4 along each axis. Time hardly depends
- * on the size of the Gaussians that way. Doubling widens them like a convolution does: by a variance of (4^L - 1) / 4
- * square pixels for the level L, which they are drawn narrower by. Gaussians of the level L have standard deviations of
- * two cells of its grid at least, so that what is left of the error is below half a hundredth of their amplitude.
+ * doubled in size and added to the finer one before it, with the weights 3/4 and 1/4 along each axis. Time hardly
+ * depends on the size of the Gaussians that way. Doubling widens them like a convolution does: by a variance of
+ * (4^L - 1) / 4 square pixels for the level L, which they are drawn narrower by. Gaussians of the level L have standard
+ * deviations of two cells of its grid at least, so that what is left of the error is below half a hundredth of their
+ * amplitude.
  *
  * @typedef {object} View
  * @property {number} [x] the point of the canvas of the picture in the top-left corner of the output
@@ -30,7 +31,7 @@
   /** Names of renderers that are software though browsers do not always say so when they are asked. */
   const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 
-  /** Of a Gaussian: mean, scales, cosine and sine of the rotation, four amplitudes, and its rank among the strongest. */
+  /** Of a Gaussian: mean, scales, cosine and sine of the rotation, four amplitudes, rank among the strongest. */
   const STRIDE = 11;
 
   /**
@@ -123,6 +124,11 @@
   /** How alpha follows from the fourth sum: 0 it is 1, 1 as it is, 2 as transparency. */
   function alphaKind(picture) {
     return picture.alpha ? (picture.isTransparency ? 2 : 1) : 0;
+  }
+
+  /** What browsers call the colour space of a picture; they are not told of ICC profiles. */
+  function colorSpaceOf(picture) {
+    return picture.colorSpace === 2 ? "display-p3" : "srgb";
   }
 
   const GAUSSIANS_VERTEX = `#version 300 es
@@ -312,13 +318,15 @@
         gl.uniform4f(uniforms.grid, level.width, level.height, level.margin, level.cell);
         gl.uniform1f(uniforms.zoom, zoom);
         gl.uniform1f(uniforms.narrower, narrowing(level.cell));
-        gl.uniform1f(uniforms.count, count);
+        // Shaders need not know what is infinite.
+        gl.uniform1f(uniforms.count, Math.min(count, 2 ** 31));
         this.bindRows(level.first);
         gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, level.end - level.first);
       }
       gl.disable(gl.BLEND);
       gl.bindFramebuffer(gl.FRAMEBUFFER, null);
       gl.viewport(0, 0, levels[0].width, levels[0].height);
+      gl.drawingBufferColorSpace = colorSpaceOf(picture);
       gl.useProgram(this.resolve.program);
       gl.bindVertexArray(this.none);
       const { fine, coarse, hasCoarse, alphaKind: kind, rows } = this.resolve.uniforms;
@@ -391,7 +399,11 @@
         }
       }
       const { width, height } = levels[0];
-      if (this.image?.width !== width || this.image.height !== height) this.image = new ImageData(width, height);
+      const colorSpace = colorSpaceOf(picture);
+      const { image } = this;
+      if (!image || image.width !== width || image.height !== height || image.colorSpace !== colorSpace) {
+        this.image = new ImageData(width, height, { colorSpace });
+      }
       resolve(sums, this.image.data, alphaKind(picture));
       this.context.putImageData(this.image, 0, 0);
     }
@@ -410,7 +422,9 @@
         const b = 4 * (far + at);
         for (let c = 0; c < 4; c++, to++) {
           fine[to] +=
-            0.5625 * coarse[a + c] + 0.1875 * (coarse[a + beside + c] + coarse[b + c]) + 0.0625 * coarse[b + beside + c];
+            0.5625 * coarse[a + c] +
+            0.1875 * (coarse[a + beside + c] + coarse[b + c]) +
+            0.0625 * coarse[b + beside + c];
         }
       }
     }
@@ -478,7 +492,7 @@
     }
   }
 
-  /** Write the samples that sums stand for; colours are straight. Numbers are rounded and clamped when they are stored. */
+  /** Write the samples that sums stand for; colours are straight. Storing rounds and clamps numbers. */
   function resolve(sums, samples, kind) {
     for (let i = 0; i < sums.length; i += 4) {
       samples[i] = 255 * sums[i];
@@ -489,8 +503,8 @@
   }
 
   /**
-   * Draws a picture on a canvas, whose size in pixels is that of the output. Where a WebGL context gets lost, it is drawn
-   * again once there is one.
+   * Draws a picture on a canvas, whose size in pixels is that of the output. Where a WebGL context gets lost, it is
+   * drawn again once there is one.
    */
   class Renderer {
     /**

@@ -81,12 +81,7 @@ def in_chromium(script: str, files: Mapping[str, bytes], *flags: str, head: str 
     Thread(target=server.serve_forever, daemon=True).start()
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-        command += [
-            "--disable-background-networking",
-            "--remote-debugging-port=0",
-            f"--user-data-dir={profile}",
-            *flags,
-        ]
+        command += ["--disable-background-networking", f"--user-data-dir={profile}", *flags]
         address = f"http://127.0.0.1:{server.server_port}/page.html"
         browser = subprocess.Popen([*command, address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:

@@ -4,6 +4,7 @@ import base64
 import json
 from functools import cache
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -156,6 +157,33 @@ def test_a_lost_context_is_drawn_anew_once_it_is_back():
     assert not is_lost
     assert len(set(base64.b64decode(before["data"]))) > 100
     assert before == after
+
+
+def test_colours_of_display_p3_are_shown_as_such():
+    data = data_of("adaptive-rgb-17x33-16")
+    data = data[:17] + b"\2" + data[18:19]
+    data += crc32(data).to_bytes(4, "little") + data_of("adaptive-rgb-17x33-16")[23:]
+    script = f"""
+    {HELPERS}
+    const picture = await read("file");
+    return ["webgl2", "2d"].map((kind) => {{
+      const renderer = rendererOf(canvasOf(17, 33), kind);
+      renderer.setPicture(picture);
+      renderer.draw();
+      const copy = canvasOf(17, 33);
+      const context = copy.getContext("2d", {{ colorSpace: "display-p3" }});
+      context.drawImage(renderer.canvas, 0, 0);
+      return {{ sRGB: shown(renderer.canvas), p3: [...context.getImageData(0, 0, 17, 33).data] }};
+    }});
+    """
+    wanted = splatcodec.decode(data)
+    for found in in_chromium(script, {"file": data}):
+        own = np.array(found["p3"]).reshape(33, 17, 4)[:, :, :3]
+        # What sRGB cannot show is clipped.
+        inside = np.all((canvas(found["sRGB"])[:, :, :3] % 255) != 0, axis=2)
+        assert inside.mean() > 0.3
+        assert np.abs(own.astype(float) - wanted)[inside].mean() < 2
+        assert np.abs(canvas(found["sRGB"])[:, :, :3] - wanted).mean() > 2
 
 
 def test_software_rendering_is_left_to_the_faster_cpu():
