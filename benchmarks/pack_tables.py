@@ -2,9 +2,9 @@
 
     python benchmarks/pack_tables.py splatcodec/compress/priors.bin splatcodec/web/viewer/tables.bin
 
-A table is coded value by value, a value as how many bits it has and then its bits, each under the mean of three adaptive
-probabilities, given what stands before it and above. `splatcodec/web/viewer/tables.js` is the other way round; floats
-are only added, multiplied and divided, so that both find the same probabilities everywhere.
+A table is coded value by value, a value as how many bits it has and then its bits, each under the mean of three
+adaptive probabilities, given what stands before it and above. `splatcodec/web/viewer/tables.js` is the other way round;
+floats are only added, multiplied and divided, so that both find the same probabilities everywhere.
 """
 
 import argparse

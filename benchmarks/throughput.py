@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/throughput.py [--efforts 1..9] [-q 60] [--json FILE]
 
-Pictures are scikit-image's astronaut, coffee and chelsea, cut to squares and reduced to 256x256 and 500x500 pixels. What
-counts is CPU time of this process, so that other programs change it little; kernels are compiled or loaded before.
+Pictures are scikit-image's astronaut, coffee and chelsea, cut to squares and reduced to 256x256 and 500x500 pixels.
+What counts is CPU time of this process, so that other programs change it little; kernels are compiled or loaded before.
 """
 
 import argparse

@@ -143,8 +143,12 @@ def test_only_what_dead_processes_left_is_removed(tmp_path):
 
 
 def test_nothing_appears_before_it_is_whole(tmp_path):
-    with pytest.raises(ZeroDivisionError), growing(tmp_path / "a.tar") as out:
-        out.write(b"half")
-        assert not (tmp_path / "a.tar").exists()
-        raise ZeroDivisionError
+    def fail() -> None:
+        with growing(tmp_path / "a.tar") as out:
+            out.write(b"half")
+            assert not (tmp_path / "a.tar").exists()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert not list(tmp_path.iterdir())

@@ -119,9 +119,7 @@ def opened(
     assert program
     (command_end, commands), (answers, answer_end) = os.pipe(), os.pipe()
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        flags = ["--headless", "--no-sandbox", "--no-first-run", "--disable-background-networking"]
-        # As with a GPU: otherwise, the browser complains of having none.
-        flags += ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
         flags += ["--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"]
 
         def place() -> None:

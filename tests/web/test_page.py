@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import importlib.util
 import json
 import re
 from contextlib import nullcontext as nothing
@@ -15,6 +16,8 @@ from PIL import Image
 from splatcodec import ImageError
 from splatcodec.web.page import Embedded, as_letters, condensed, page, script_safe
 from splatcodec.web.reference import reference
+
+from .browser import PRIORS, ROOT, WEB, in_node, needs_node
 
 HOSTILE = "</script><script>hacked=1</script><!--<script>\u2028 \"'&amp;\udc80"
 
@@ -139,3 +142,18 @@ def test_an_original_of_another_size_is_refused(files):
         reference(files / "picture.png", (40, 56))
     with pytest.raises(ImageError, match=re.escape("picture.gsi: not an image file")):
         reference(files / "picture.gsi", (56, 40))
+
+
+@needs_node
+def test_packed_tables_are_the_trained_ones():
+    script = f"""{(WEB / "viewer" / "tables.js").read_text()}
+      const tables = unpackTables(require("fs").readFileSync(process.argv[1]));
+      console.log(JSON.stringify(require("crypto").createHash("sha256").update(tables).digest("hex")));"""
+    assert in_node(script, WEB / "viewer" / "tables.bin") == hashlib.sha256(PRIORS.read_bytes()).hexdigest()
+
+
+def test_tables_are_packed_by_the_script():
+    specification = importlib.util.spec_from_file_location("pack_tables", ROOT / "benchmarks" / "pack_tables.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    assert module.packed(PRIORS.read_bytes()) == (WEB / "viewer" / "tables.bin").read_bytes()

@@ -1,20 +1,30 @@
-/** What is shown: `x`, `y` of the canvas at the top-left corner of the stage, and `zoom` pixels of the screen per pixel. */
+/** What is shown of a picture: which of its points is in the middle, at `zoom` pixels of the screen per pixel. */
 class Camera {
   static MOST = 1024;
 
   constructor() {
-    this.x = this.y = 0;
+    this.centerX = this.centerY = 0;
     this.zoom = this.width = this.height = this.canvasWidth = this.canvasHeight = 1;
     this.fitted = true;
   }
 
+  /**
+   * The point in the top-left corner of the stage. The corner of the picture is that of a pixel of the screen, so that
+   * pixels cover each other at 1:1.
+   */
+  get x() {
+    return Math.round(this.centerX * this.zoom - this.width / 2) / this.zoom;
+  }
+
+  get y() {
+    return Math.round(this.centerY * this.zoom - this.height / 2) / this.zoom;
+  }
+
   /** The size of the stage in pixels of the screen; what fills it goes on to do so. */
   resize(width, height) {
-    const center = [this.x + this.width / 2 / this.zoom, this.y + this.height / 2 / this.zoom];
     this.width = width;
     this.height = height;
     if (this.fitted) this.fit();
-    else this.center(...center);
   }
 
   /** Another picture; one of the same size is shown in the same place. */
@@ -35,27 +45,23 @@ class Camera {
     this.fitted = true;
   }
 
-  /**
-   * Show a point in the middle; where it is none of the picture, the one next to it. The corner of the picture is that
-   * of a pixel of the screen, so that pixels cover each other at 1:1.
-   */
+  /** Show a point in the middle; where it is none of the picture, the one next to it. */
   center(x, y) {
-    const snapped = (value) => Math.round(value * this.zoom) / this.zoom;
-    this.x = snapped(Math.min(Math.max(x, 0), this.canvasWidth) - this.width / 2 / this.zoom);
-    this.y = snapped(Math.min(Math.max(y, 0), this.canvasHeight) - this.height / 2 / this.zoom);
+    this.centerX = Math.min(Math.max(x, 0), this.canvasWidth);
+    this.centerY = Math.min(Math.max(y, 0), this.canvasHeight);
     this.fitted = false;
   }
 
   move(dx, dy) {
-    this.center(this.x + (dx + this.width / 2) / this.zoom, this.y + (dy + this.height / 2) / this.zoom);
+    this.center(this.centerX + dx / this.zoom, this.centerY + dy / this.zoom);
   }
 
   /** Zoom to `zoom`; the point at px, py of the stage, by default its middle, stays where it is. */
   zoomTo(zoom, px = this.width / 2, py = this.height / 2) {
-    const x = this.x + px / this.zoom;
-    const y = this.y + py / this.zoom;
+    const before = this.zoom;
     this.zoom = Math.min(Math.max(zoom, Math.min(this.least / 4, 1)), Math.max(Camera.MOST, this.least));
-    this.center(x + (this.width / 2 - px) / this.zoom, y + (this.height / 2 - py) / this.zoom);
+    const moved = 1 / before - 1 / this.zoom;
+    this.center(this.centerX + (px - this.width / 2) * moved, this.centerY + (py - this.height / 2) * moved);
   }
 
   /** The picture on the stage: left, top, right and bottom in pixels of the screen. */

@@ -9,11 +9,15 @@ class Comparison {
     this.key = null;
   }
 
-  /** Read the original in a colour space of pictures; its samples stay as they are but where both say P3. */
-  async read(isP3) {
+  /**
+   * Read the original as a renderer of such a kind draws a picture: by what its samples mean where that is Display P3,
+   * which is drawn on the CPU as sRGB, and as they are where it is not known.
+   */
+  async read(picture, kind) {
+    const isP3 = picture?.colorSpace === 2;
     this.image?.close();
     this.image = await createImageBitmap(this.blob, { colorSpaceConversion: isP3 ? "default" : "none" });
-    this.space = isP3 ? "display-p3" : "srgb";
+    this.space = isP3 && kind === "webgl2" ? "display-p3" : "srgb";
     this.key = null;
   }
 
@@ -24,8 +28,7 @@ class Comparison {
   /** Draw the original on a canvas, as a camera shows it. */
   draw(canvas, camera) {
     const context = canvas.getContext("2d", { colorSpace: this.space });
-    context.resetTransform();
-    context.clearRect(0, 0, camera.width, camera.height);
+    context.reset();
     context.imageSmoothingEnabled = camera.zoom < 1;
     context.imageSmoothingQuality = "high";
     context.setTransform(camera.zoom, 0, 0, camera.zoom, -camera.x * camera.zoom, -camera.y * camera.zoom);

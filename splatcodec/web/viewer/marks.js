@@ -21,7 +21,7 @@ class Marks {
   /** Draw those of the first `count` that are visible; gives how many these are. */
   draw(camera, count, withOutlines, withCentres) {
     const { context } = this;
-    context.clearRect(0, 0, camera.width, camera.height);
+    context.reset();
     if (!withOutlines && !withCentres) return 0;
     const visible = this.visible(camera, count);
     const unit = devicePixelRatio;

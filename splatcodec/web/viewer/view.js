@@ -55,9 +55,9 @@
     const { name } = files[number];
     document.title = `${name} \u2013 splatcodec`;
     part.picture.setAttribute("aria-label", name);
-    for (const id of ["previous", "next", "file"]) part[id].hidden = files.length < 2 && id !== "file";
-    part.file.hidden = part.empty.hidden = true;
+    part.previous.hidden = part.next.hidden = files.length < 2;
     part.file.hidden = false;
+    part.empty.hidden = true;
     let file = null;
     try {
       file = opened(files[number]);
@@ -66,7 +66,9 @@
       if (!(error instanceof gsi.GsiError)) throw error;
       say(`${name}: ${error.message}`);
     }
-    for (const id of ["board", "picture", "marks"]) part[id].hidden = !file;
+    for (const id of ["board", "picture"]) part[id].hidden = !file;
+    part.marks.hidden ||= !file;
+    part.count.disabled = !file;
     if (!file) {
       part.facts.replaceChildren();
       return;
@@ -78,7 +80,7 @@
     showFacts(part.facts, file);
     // The slider keeps its place while the number changes.
     part.shown.style.minWidth = `${2 * grouped(picture.colors.n).length + 3}ch`;
-    await comparison?.read(picture.colorSpace === 2);
+    await comparison?.read(picture, renderer.kind);
     changed();
   }
 
@@ -89,7 +91,7 @@
     const other = new Comparison(name, blob);
     const picture = shown()?.picture;
     try {
-      await other.read(picture?.colorSpace === 2);
+      await other.read(picture, renderer.kind);
     } catch {
       say(`${name}: neither a .gsi file nor a picture that this browser shows`);
       return;
@@ -151,13 +153,15 @@
     clip(isCompared);
     const count = countShown(file);
     const marked = marks.draw(camera, count, isPressed(part.outlines), isPressed(part.centres));
+    // A canvas that is cleared and left so may go on to show what it has shown (Chromium 156).
+    part.marks.hidden = marked === 0;
     part.zoom.textContent = percentage(camera.zoom);
     part.shown.textContent = `${grouped(count)} of ${grouped(file.picture.colors.n)}`;
     part.count.setAttribute("aria-valuetext", part.shown.textContent);
     const notes = [];
     if (reduction > 1) notes.push("coarse while it moves");
     if (marked === Marks.MOST) notes.push(`ellipses of the ${grouped(marked)} strongest only`);
-    if (renderer.kind !== "webgl2") notes.push("drawn without WebGL");
+    if (renderer.kind !== "webgl2") notes.push("drawn without a GPU");
     part.status.textContent = notes.join(", ");
     if (isMoving) return;
     showPsnr(file, count);
