@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from splatkernels.threads import limited
 
 from ..compress import ladder, profiles
-from ..document import from_bytes
 from ..files import replacing, write_all
 from ..fitting.task import Task
 from ..image import Picture
@@ -145,8 +144,7 @@ def _best(job: Job, notch: int) -> Encoding:
 
     def cost(encoding: Encoding) -> tuple[bool, float]:
         """A file without Gaussians comes last, whatever it costs."""
-        error = task.squared_error(from_bytes(encoding.data, "").splats)
-        return encoding.n_gaussians == 0, error + price * 8 * len(encoding.data)
+        return encoding.n_gaussians == 0, job.squared_error(encoding) + price * 8 * len(encoding.data)
 
     return min(found, key=cost)
 

@@ -77,6 +77,14 @@ class Job:
         nothing = Splats(pairs, pairs, numbers, colors, self.task.height, self.task.width)
         return self._encoding(code_fitted(self.task, nothing, 0, self.profile, None), 0, 0)
 
+    def squared_error(self, encoding: Encoding) -> float:
+        """Of a file, a sum over samples of its colours and its opacity, each as much as it counts."""
+        content = document.from_bytes(encoding.data, "")
+        error = self.task.squared_error(content.splats)
+        if self.opacity is not None and content.alpha is not None:
+            error += self.opacity.squared_error(content.alpha)
+        return error
+
     def _encoding(self, colors: Coded, fitted: int, opacity_notch: int) -> Encoding:
         alpha = None if self.opacity is None else self.opacity.coded(opacity_notch)
         data = document.to_bytes(self.profile.number, colors, alpha, self.picture.depth, self.picture.metadata)

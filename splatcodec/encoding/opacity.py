@@ -5,13 +5,14 @@ they may be anything, and go on smoothly beyond the edge of what is. `docs/compr
 """
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..compress import ladder
 from ..compress.profiles import Profile
-from ..document import CodedAlpha
+from ..document import Alpha, CodedAlpha
 from ..fitting.task import Task
 from ..image import Picture
 from ..splats import Splats
@@ -49,7 +50,6 @@ class Opacity:
         self._is_transparency = is_transparency
         self._fits_once = fits_once
         self._is_hurried = is_hurried
-        self._task: Task | None = None
         self._fit: Splats | None = None
         self._coded: dict[int, CodedAlpha] = {}
 
@@ -60,9 +60,15 @@ class Opacity:
             self._coded[notch] = self._code(notch)
         return self._coded[notch]
 
+    def squared_error(self, alpha: Alpha) -> float:
+        """Of an opacity that has been read back, a sum over pixels, each as much as it counts."""
+        return self._task.squared_error(alpha.splats)
+
+    @cached_property
+    def _task(self) -> Task:
+        return self._make_task(self._is_hurried())
+
     def _code(self, notch: int) -> CodedAlpha:
-        if self._task is None:
-            self._task = self._make_task(self._is_hurried())
         task, d = self._task, ladder.value(notch)
         if self._fit is None or not (self._fits_once or self._is_hurried()):
             self._fit = task.grow(task.budget_of_price(d))

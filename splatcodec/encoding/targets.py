@@ -24,6 +24,8 @@ _PERFECT = 100.0
 _LARGEST_SIZE = 2**40
 # Files to make at most.
 _TRIES = 12
+# Of translucent pictures, so many may lead to another fit of colours, which may be the least of the file.
+_FITTING_TRIES = 6
 USUAL_TRIES = 4
 """Files that a search makes."""
 # As long as the aim has not been passed, each move goes so many times farther than the slope says.
@@ -164,7 +166,11 @@ class _ByStep:
         return min(max(round(self._center + octave * ladder.PER_OCTAVE), self.first), self.last)
 
     def encode(self, setting: int) -> Encoding:
-        return self._job.finish(self.splats, setting, opacity_notch=self._center)
+        # Nearby files share one opacity, so that they differ by little. Beyond, it follows: it may be most of the file.
+        nearby = round(_REFIT_BEYOND * ladder.PER_OCTAVE)
+        away = setting - self._center
+        away -= min(max(away, -nearby), nearby)
+        return self._job.finish(self.splats, setting, opacity_notch=self._center + away)
 
     def gaussians(self, octave: float) -> float:
         return len(self.splats) * 2 ** (_GAUSSIANS_PER_STEP * octave)
@@ -222,6 +228,7 @@ class _Search:
         while setting is not None and len(found) < _TRIES and not self._late:
             found.append(self._files.encode(setting))
             self._tried[setting] = self._aim.measure(found[-1])
+            self._fixed |= self._job.opacity is not None and len(found) >= _FITTING_TRIES
             setting = self._after(setting)
         return found
 

@@ -5,7 +5,6 @@ import struct
 import warnings
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from PIL import Image
 
@@ -56,15 +55,15 @@ def limited(metadata: Metadata, name: str, limit: int) -> Metadata:
             f"{name}: its colour profile of {len(metadata.icc)} bytes is larger than the {limit} allowed; "
             f"allow more with --max-metadata, or leave it out with --strip, which changes colours"
         )
-    for what in ("exif", "xmp"):
-        found = getattr(metadata, what)
-        if found and len(found) > limit:
-            _warn(
-                f"{name}: its {what.upper()} of {len(found)} bytes is left out; --max-metadata allows more than {limit}"
-            )
-            left_out: dict[str, Any] = {what: None}
-            metadata = replace(metadata, **left_out)
-    return metadata
+    exif, xmp = _within(metadata.exif, "EXIF", name, limit), _within(metadata.xmp, "XMP", name, limit)
+    return replace(metadata, exif=exif, xmp=xmp)
+
+
+def _within(found: bytes | None, what: str, name: str, limit: int) -> bytes | None:
+    if found and len(found) > limit:
+        _warn(f"{name}: its {what} of {len(found)} bytes is left out; --max-metadata allows more than {limit}")
+        return None
+    return found
 
 
 def refuse_hdr(image: Image.Image, content: bytes | None, name: str) -> None:

@@ -94,6 +94,28 @@ def test_sizes_are_met_with_a_mask(photo, profile, size):
     assert 0.97 * size <= len(splatcodec.encode(translucent, effort=1, target_size=size, profile=profile)) <= size
 
 
+def icon(side: int) -> NDArray[np.uint8]:
+    """A ring of one colour: all that there is to see is opacity."""
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    ring = np.clip(0.12 * side - abs(np.hypot(x, y) - 0.3 * side), 0, 1)
+    return np.dstack([np.full((side, side, 3), (200, 60, 30)), np.rint(255 * ring)]).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("side", "size"), [(24, 900), (64, 400), (64, 900)])
+def test_sizes_are_used_where_the_opacity_is_all_there_is(side, size):
+    data = splatcodec.encode(icon(side), effort=1, target_size=size)
+    assert 0.7 * size < len(data) <= size
+    assert picture_psnr(load_image(icon(side)), read_document(data).render()) > 28
+
+
+def test_quality_counts_where_the_opacity_is_all_there_is():
+    """Of the files that a small picture is worth, the one whose opacity is the coarsest is not the best."""
+    coarse, fine = (splatcodec.encode(icon(24), effort=1, quality=quality) for quality in (40, 60))
+    found = [picture_psnr(load_image(icon(24)), read_document(data).render()) for data in (coarse, fine)]
+    assert found[0] > 30
+    assert found[1] > found[0] + 1
+
+
 def test_psnr_is_met_with_a_mask(photo):
     translucent = load_image(np.dstack([photo, mask(*photo.shape[:2])]))
     data = splatcodec.encode(translucent, effort=1, target_psnr=32)

@@ -2,8 +2,6 @@
 
 import hashlib
 import re
-import shutil
-import subprocess
 from math import prod
 from pathlib import Path
 from zlib import crc32
@@ -162,15 +160,3 @@ def test_symbols_of_the_worked_example_are_those_of_the_document(monkeypatch):
     columns = (symbols[name] for name in ("class", "color", "scale", "rotation", "place"))
     own = [[m, *k, *q, t, *place] for m, k, q, t, place in zip(*columns, strict=True)]
     assert [[int(number) for number in re.split(r"[ ,]+", " ".join(row))] for row in table(text, "m")] == own
-
-
-@pytest.mark.skipif(shutil.which("file") is None, reason="needs file(1)")
-def test_file_tells_what_gsi_files_are(tmp_path):
-    (tmp_path / "magic").write_text(re.search(r"```\n(0\tstring.*?)```", TEXT, re.DOTALL)[1])
-    (tmp_path / "example").write_bytes(dump(section(EXAMPLES[0])))
-    for option, expected in (
-        ("-b", "2D Gaussian splat image, version 1.0, 100 x 80, 3 Gaussians"),
-        ("-bi", "image/x-gsi; charset=binary"),
-    ):
-        command = ["file", option, "-m", str(tmp_path / "magic"), str(tmp_path / "example")]
-        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == expected
