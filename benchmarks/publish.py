@@ -214,6 +214,33 @@ def attributes() -> str:
     return "\n".join(lines) + "\n"
 
 
+def worst() -> str:
+    report = json.loads(newest("worst").read_text())
+    lines = ["| file, and what is made of it | bytes | seconds | MiB |", "|---|---|---|---|"]
+    for case in report["cases"].values():
+        lines.append(f"| {case['what']} | {case['bytes']:,} | {case['seconds']:.1f} | {case['mib']:,} |")
+    note = f"On {report['machine']}, in use by others (`python benchmarks/worst.py`, [results](../{link('worst')}))."
+    return "\n".join([*lines, "", note]) + "\n"
+
+
+_CHECKED = {"NUMBA_BOUNDSCHECK": "indices checked", "NUMBA_DISABLE_JIT": "not compiled, warnings are failures"}
+
+
+def fuzz() -> str:
+    logs = json.loads(newest("fuzz").read_text())
+    columns = ("files", "refused", "read", "drawn", "failed", "crashed", "hung", "seconds", "most MiB")
+    lines = [f"| kernels | seed | {' | '.join(columns)} |", f"|---|---|{'---|' * len(columns)}"]
+    for log in logs:
+        counts = [log[name] for name in ("inputs", "refused", "read", "drawn", "failed", "crash", "hang", "seconds")]
+        how = ", ".join(_CHECKED[name] for name in log["settings"]) or "as they are"
+        numbers = " | ".join(f"{count:,}" for count in counts)
+        lines.append(f"| {how} | {log['seed']} | {numbers} | {log['peak_mib_above_idle']} |")
+    versions = ", ".join(f"{name} {number}" for name, number in logs[0]["versions"].items())
+    total = sum(log["inputs"] for log in logs)
+    note = f"{total:,} files in all; {versions}, {logs[0]['date']} ([results](../{link('fuzz')}))."
+    return "\n".join([*lines, "", note]) + "\n"
+
+
 DOCUMENTS = {
     "README.md": {"rd-summary": rd_summary},
     "docs/compression.md": {"ablation": ablation, "attributes": attributes},
@@ -225,6 +252,7 @@ DOCUMENTS = {
         "rd-points": rd_points,
         "rd-versions": rd_versions,
     },
+    "docs/reliability.md": {"worst": worst, "fuzz": fuzz},
     "kernels/README.md": {"kernels": kernels},
 }
 

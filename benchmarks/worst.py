@@ -101,7 +101,7 @@ def _decode(**size: Any) -> Callable[[bytes], Any]:
 CASES = {
     **{
         f"wide-{count}-{megapixels}": Case(
-            f"{count:,} canvas-wide Gaussians, {megapixels} megapixels",
+            f"{count:,} canvas-wide Gaussians, {megapixels} megapixel{'s' * (megapixels > 1)}",
             partial(wide, count),
             _decode(width=1024 * side, height=1024 * side),
         )

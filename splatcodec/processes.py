@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any
@@ -25,27 +25,42 @@ class Worker:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._pool: ProcessPoolExecutor | None = None
+        self._is_closed = False
+        # Another thread closes it.
+        self._lock = threading.Lock()
 
     def call(self, function: Callable[..., Any], *args: object) -> Any:
         """What a function returns there.
 
         Raises:
-            DiedError: the process has died; the next call gets another one.
+            DiedError: the process has died, and the next call gets another one; or the worker is closed.
             Exception: as the function raises it.
         """
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                1, get_context("spawn"), initializer=_begin, initargs=(os.getpid(), self._threads)
-            )
         try:
-            return self._pool.submit(function, *args).result()
+            return self._submit(function, *args).result()
         except BrokenProcessPool:
-            self.close()
+            self._end()
             raise DiedError("the process died, perhaps for lack of memory") from None
 
     def close(self) -> None:
-        """End the process at once."""
-        pool, self._pool = self._pool, None
+        """End the process at once, for good."""
+        with self._lock:
+            self._is_closed = True
+        self._end()
+
+    def _submit(self, function: Callable[..., Any], *args: object) -> "Future[Any]":
+        with self._lock:
+            if self._is_closed:
+                raise DiedError("the process has been ended")
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(
+                    1, get_context("spawn"), initializer=_begin, initargs=(os.getpid(), self._threads)
+                )
+            return self._pool.submit(function, *args)
+
+    def _end(self) -> None:
+        with self._lock:
+            pool, self._pool = self._pool, None
         if pool is None:
             return
         for process in list((pool._processes or {}).values()):

@@ -16,6 +16,7 @@ SMALLEST_SCALE = 0.35
 # Pixels: beyond any canvas, and finite at any magnification.
 _REGION_LIMIT = 1e12
 _ZOOM_LIMITS = (1e-6, 1e6)
+_SIDE_LIMIT = _REGION_LIMIT * _ZOOM_LIMITS[1]
 # For a look at the whole canvas that needs not be exact.
 _MOST_PIXELS = 2**22
 # Of a band, but for outputs so wide that a few rows have more; a multiple of so many rows renders alike in any band.
@@ -103,8 +104,8 @@ class Splats:
         if scale is not None and (height is not None or width is not None):
             raise ValueError("scale cannot be combined with a height or width")
         for name, value in (("height", height), ("width", width), ("scale", scale)):
-            if value is not None and not 0 < value < np.inf:
-                raise ValueError(f"{name} must be positive, got {value}")
+            if value is not None and not 0 < value < _SIDE_LIMIT:
+                raise ValueError(f"{name} must be positive and below {_SIDE_LIMIT:g}")
         if scale is None:
             scale = 1.0
             if width is not None:

@@ -22,7 +22,14 @@ LAYERS = (
     ("splatcodec.container", "splatcodec.image", "splatcodec.fitting", "splatcodec.compress"),
     ("splatcodec.document", "splatcodec.diagnosis"),
     ("splatcodec.decoder", "splatcodec.metrics", "splatcodec.encoding", "splatcodec.options", "splatcodec.history"),
-    ("splatcodec.batch", "splatcodec.interchange", "splatcodec.tensors", "splatcodec.rd", "splatcodec.plot"),
+    (
+        "splatcodec.batch",
+        "splatcodec.interchange",
+        "splatcodec.tensors",
+        "splatcodec.rd",
+        "splatcodec.plot",
+        "splatcodec.web",
+    ),
     ("splatcodec.cli", "splatcodec.pil", "splatcodec.imageio", "splatcodec.mime", "splatcodec.__main__"),
 )
 MODULES = {

@@ -24,7 +24,7 @@ from .threads import run
 
 TILE_ROWS = 32
 FRAME = 10
-PAIRS_PER_PASS = 2**23
+PAIRS_PER_PASS = 2**22
 """Pairs that are listed at a time where they need not be all at once; ordinary pictures have fewer."""
 
 

@@ -16,6 +16,7 @@ from splatkernels import resolve_device
 
 from ..files import describe
 from ..options import Options, options_of
+from ..processes import DiedError
 
 _KINDS = "an image file or its bytes, or an array of pixels"
 
@@ -139,7 +140,11 @@ def warm_up() -> None:
 def in_one_line(error: Exception) -> str:
     """What is wrong; of errors that nobody foresees, which kind it is as well."""
     text = describe(error)
-    return text if isinstance(error, OSError | ValueError) and text else f"{type(error).__name__}: {text}".rstrip(": ")
+    return (
+        text
+        if isinstance(error, DiedError | OSError | ValueError) and text
+        else f"{type(error).__name__}: {text}".rstrip(": ")
+    )
 
 
 def fingerprint(options: Options) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Runs over files: tasks go to processes, and what comes of them comes back as it is done."""
 
 import queue
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -63,9 +64,14 @@ class Crew:
         self._pool = ThreadPoolExecutor(jobs, "splatcodec-batch", leave_interrupts)
 
     def __enter__(self) -> "Crew":
-        with suppress(DiedError):
-            # Kernels that are not compiled yet are compiled once, not by all at the same time.
-            self._workers[0].call(warm_up)
+        try:
+            if len(self._workers) > 1:
+                # Kernels that are not compiled yet are compiled once, not by all at the same time.
+                with suppress(DiedError):
+                    self._pool.submit(self._workers[0].call, warm_up).result()
+        except BaseException:
+            self.__exit__()
+            raise
         for worker in self._workers:
             self._free.put(worker)
         return self
@@ -110,13 +116,13 @@ def run(tasks: Sequence[Task], jobs: int = 1) -> Iterator[tuple[Task, Found | Fa
         jobs: how many at a time.
 
     Yields:
-        Tasks as they are done, with what was found, or why not.
+        Tasks as they are done, with what was found and `warnings`, a list of lines; or why not.
     """
     if not tasks:
         return
     with Crew(min(jobs, len(tasks))) as crew:
         futures = {
-            crew.submit(str(task.source), task.function, task.source, task.output, *task.arguments): task
+            crew.submit(str(task.source), _noted, task.function, task.source, task.output, *task.arguments): task
             for task in tasks
         }
         for future in as_completed(futures):
@@ -132,6 +138,18 @@ def _done(worker: Worker, name: str, function: Callable[..., Found], args: tuple
         except DiedError as died:
             error = died
         except Exception as fault:  # whatever is wrong with one file, the others are worked on
-            return Failure(in_one_line(fault))
+            error = fault
+            break
     assert error is not None
-    return Failure(f"{name}: {error}")
+    text = in_one_line(error)
+    return Failure(text if text.startswith(name) else f"{name}: {text}")
+
+
+def _noted(function: Callable[..., Found], *args: object) -> Found:
+    """What a function returns, and of what it has warned."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        # Pillow's remarks on odd metadata are no faults of the picture.
+        warnings.filterwarnings("ignore", module="PIL")
+        found = function(*args)
+    return found | {"warnings": list(dict.fromkeys(" ".join(str(entry.message).split()) for entry in caught))}

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from ..files import replacing, spare_file
 from ..options import Options
-from ..origin import encoder_version
+from ..origin import code_version
 from .coders import Encoder, fingerprint, in_one_line
 from .growing import Growing, growing
 from .listing import Pair
@@ -50,7 +50,7 @@ class Recipe:
     @property
     def key(self) -> dict[str, Any]:
         """What tells apart shards that are made in different ways, as JSON has it."""
-        return {"version": encoder_version(), "pictures": list(self.pictures), "options": fingerprint(self.options)}
+        return {"version": code_version(), "pictures": list(self.pictures), "options": fingerprint(self.options)}
 
 
 def encode_shard(source: Path, output: Path, recipe: Recipe, encoded: Encoded | None = None) -> dict[str, Any]:

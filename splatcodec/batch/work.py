@@ -24,16 +24,12 @@ def encode_file(source: Path, output: Path, options: Options, overwrite: bool) -
         OSError: a file cannot be read or written.
     """
     from ..encoding.encode import encode_to
-    from ..errors import TargetError
 
     begun = time.perf_counter()
     if not overwrite:
         spare_file(output, MAGIC)
     content = source.read_bytes()
-    try:
-        outcome = encode_to(_named(content, source), options)
-    except TargetError as error:
-        raise TargetError(f"{source}: {error}") from error
+    outcome = encode_to(_named(content, source), options)
     data = outcome.encoding.data
     _write(output, data)
     digests = zip(DIGESTS, map(digest_of, (content, data)), strict=True)

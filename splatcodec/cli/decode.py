@@ -33,7 +33,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     )
     add_many(parser, ".gsi file")
     parser.add_argument(
-        "--format", metavar="EXT", default="png", help="extension of pictures in DIR (default: %(default)s)"
+        "--format", metavar="EXT", help="extension of pictures in DIR, where OUT would say it (default: png)"
     )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--scale", type=positive_float, metavar="S", help="magnification (default: 1)")
@@ -59,7 +59,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         metavar="Q",
         help="of formats that lose something, such as JPEG, WebP and AVIF: 0 to 100 (default: 95)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT, or a report, if it is there")
     parser.add_argument("--json", action="store_true", help="print a summary of many files as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="print neither progress nor summary of many files")
     parser.set_defaults(run=run, parser=parser)
@@ -80,6 +80,8 @@ def run(arguments: argparse.Namespace) -> None:
     if is_many(arguments):
         _decode_many(arguments)
         return
+    if arguments.format is not None:
+        arguments.parser.error("--format goes with -o DIR only")
     from ..decoder import decode_to
     from ..image import output_format
 
@@ -97,15 +99,16 @@ def _decode_many(arguments: argparse.Namespace) -> None:
     from ..batch.run import Task
     from ..batch.work import decode_file
     from ..image import output_format
+    from ..origin import code_version
 
-    extension = f".{arguments.format.removeprefix('.')}"
+    extension = f".{(arguments.format or 'png').removeprefix('.')}"
     how = {"quality": arguments.output_quality, "depth": arguments.depth} | _size(arguments)
     how["format_name"] = output_format(f"picture{extension}")
 
     def task(source: Path, made: Path) -> Task:
         return Task(decode_file, source, made, (how, arguments.overwrite))
 
-    run_many(arguments, Job(extension, is_gsi, {"decode": how}, task))
+    run_many(arguments, Job(extension, is_gsi, {"decode": how, "version": code_version()}, task))
 
 
 def _size(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace FILM, TABLE, and OUT even if it is no .gsi file (default: only .gsi files are replaced)",
+        help="replace FILM, tables, and OUT even if it is no .gsi file (default: only .gsi files are replaced)",
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="print neither progress nor result")
@@ -118,15 +118,17 @@ def _encode_many(arguments: argparse.Namespace) -> None:
     for name in ("record", "history", "weights"):
         if getattr(arguments, name) is not None:
             arguments.parser.error(f"--{name} goes with one picture only")
+    if arguments.on_interrupt == "keep":
+        arguments.parser.error("--on-interrupt keep goes with one picture only; --resume goes on with many")
     check_encoder(arguments)
     from ..batch.coders import fingerprint
     from ..batch.listing import is_picture
     from ..batch.run import Task
     from ..batch.work import encode_file
-    from ..origin import encoder_version
+    from ..origin import code_version
 
     options = encoder_options(arguments, resolve_device(arguments.device))
-    key = {"encode": fingerprint(options), "version": encoder_version()}
+    key = {"encode": fingerprint(options), "version": code_version()}
 
     def task(source: Path, made: Path) -> Task:
         return Task(encode_file, source, made, (options, arguments.overwrite))

@@ -24,6 +24,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     many = parser.add_argument_group("folders")
     many.add_argument("-r", "--recursive", action="store_true", help="take folders in folders too")
     add_report(many)
+    many.add_argument("--overwrite", action="store_true", help="replace TABLE if it is there")
     add_max_gaussians(parser)
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object; null is an infinite PSNR or an undefined metric"
@@ -63,7 +64,7 @@ def _evaluate_folders(arguments: argparse.Namespace) -> None:
     def is_judged(path: Path) -> bool:
         return is_gsi(path) or is_picture(path)
 
-    check_report(arguments.report, overwrite=False)
+    check_report(arguments.report, overwrite=arguments.overwrite)
     found = partners(Path(arguments.reference), Path(arguments.file), is_picture, is_judged, arguments.recursive)
 
     def task(reference: Path, file: Path) -> Task:

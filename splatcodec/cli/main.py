@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from ..errors import MissingExtraError
 from ..files import STANDARD_STREAM, describe
-from . import bench, compare, decode, encode, evaluate, exporting, importing, info, plot, shards, streams
+from . import bench, compare, decode, encode, evaluate, exporting, importing, info, plot, shards, streams, view
 from .options import TERMINATION, Parser, add_common, heed_common, terminate
 
-_COMMANDS = (encode, decode, shards, info, evaluate, plot, exporting, importing, compare, bench)
+_COMMANDS = (encode, decode, shards, info, evaluate, view, plot, exporting, importing, compare, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

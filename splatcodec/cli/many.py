@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +100,7 @@ def run_many(arguments: argparse.Namespace, job: Job) -> None:
         recursive=arguments.recursive,
         listed=_listed(arguments.files_from),
     )
-    check_report(arguments.report, overwrite=arguments.resume)
+    check_report(arguments.report, overwrite=arguments.overwrite or arguments.resume)
     check_folder(folder)
     journal = Journal(folder, job.key)
 
@@ -140,17 +140,22 @@ def work_through(
     begun = time.perf_counter()
     left = [pair for pair, row in rows.items() if row is None]
     errors: dict[Pair, str] = {}
-    with _progress(len(left), arguments.quiet) as (step, say):
+    beside = nullcontext() if arguments.report is None else output(arguments.report)
+    with beside as report, _progress(len(left), arguments.quiet) as (step, say):
         for done, outcome in run([task(*pair) for pair in left], arguments.jobs or get_num_threads()):
             pair = Pair(done.source, done.output)
             if isinstance(outcome, Failure):
                 errors[pair] = outcome.error
                 say(outcome.error)
             else:
+                for line in outcome["warnings"]:
+                    say(line)
+                outcome["warnings"] = "; ".join(outcome["warnings"])
                 note(pair, outcome)
                 rows[pair] = outcome
             step()
-    _write_report(arguments.report, rows, errors)
+        if report is not None:
+            report.write(_table(rows, errors))
     found = [row for row in rows.values() if row is not None]
     _sum_up(arguments, label, found, len(errors), len(rows) - len(left), time.perf_counter() - begun)
     if errors:
@@ -207,18 +212,15 @@ def _progress(total: int, quiet: bool) -> "Iterator[tuple[Callable[[], None], Ca
         yield lambda: bar.update(), lambda line: tqdm.write(f"splatcodec: {line}", file=sys.stderr)
 
 
-def _write_report(path: str | None, rows: "dict[Pair, dict[str, Any] | None]", errors: "dict[Pair, str]") -> None:
-    """A table with a row for each file."""
-    if path is None:
-        return
+def _table(rows: "dict[Pair, dict[str, Any] | None]", errors: "dict[Pair, str]") -> bytes:
+    """A row for each file, as CSV."""
     names = list(dict.fromkeys(name for row in rows.values() if row for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, ["source", "output", *names, "error"], lineterminator="\n")
     writer.writeheader()
     for pair, row in rows.items():
         writer.writerow({**pair._asdict(), "error": errors.get(pair)} | (row or {}))
-    with output(path) as file:
-        file.write(text.getvalue().encode("utf-8", "backslashreplace"))
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _sum_up(

@@ -4,6 +4,7 @@ import re
 import struct
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
@@ -41,17 +42,29 @@ def read_metadata(image: Image.Image, content: bytes | None, name: str, channels
         ImageError: the colour profile is larger.
     """
     space, icc = _read_color(image, content, name, channels)
-    if icc and len(icc) > limit:
+    return limited(Metadata(space, icc, _read_exif(image, name), _read_xmp(image)), name, limit)
+
+
+def limited(metadata: Metadata, name: str, limit: int) -> Metadata:
+    """Metadata without EXIF and XMP of more bytes than a limit, of which a warning tells.
+
+    Raises:
+        ImageError: the colour profile is larger.
+    """
+    if metadata.icc and len(metadata.icc) > limit:
         raise ImageError(
-            f"{name}: its colour profile of {len(icc)} bytes is larger than the {limit} allowed; "
+            f"{name}: its colour profile of {len(metadata.icc)} bytes is larger than the {limit} allowed; "
             f"allow more with --max-metadata, or leave it out with --strip, which changes colours"
         )
-    fields = {"EXIF": _read_exif(image, name), "XMP": _read_xmp(image)}
-    for what, found in fields.items():
+    for what in ("exif", "xmp"):
+        found = getattr(metadata, what)
         if found and len(found) > limit:
-            _warn(f"{name}: its {what} of {len(found)} bytes is left out; --max-metadata allows more than {limit}")
-            fields[what] = None
-    return Metadata(space, icc, fields["EXIF"], fields["XMP"])
+            _warn(
+                f"{name}: its {what.upper()} of {len(found)} bytes is left out; --max-metadata allows more than {limit}"
+            )
+            left_out: dict[str, Any] = {what: None}
+            metadata = replace(metadata, **left_out)
+    return metadata
 
 
 def refuse_hdr(image: Image.Image, content: bytes | None, name: str) -> None:

@@ -13,7 +13,8 @@ from PIL import Image, ImageColor
 
 from ..errors import ImageError
 from ..files import is_source, read_source, source_name
-from ..metadata import MAX_METADATA
+from ..metadata import MAX_METADATA, Metadata
+from .embedded import limited
 from .picture import Picture, to_uint8
 from .pillow import PILLOW_ERRORS, is_animated, read_frame
 
@@ -79,7 +80,7 @@ def _name_of(image: object) -> str:
 
 def _load(image: "ImageLike", name: str, frame: int | None, max_metadata: int | None) -> Picture:
     if isinstance(image, Picture):
-        return image
+        return _from_picture(image, name, frame, max_metadata)
     if isinstance(image, Image.Image):
         return read_frame(image, name, frame, max_metadata)
     if isinstance(image, np.ndarray):
@@ -109,11 +110,33 @@ def _load(image: "ImageLike", name: str, frame: int | None, max_metadata: int | 
         return read_frame(opened, name, frame, max_metadata)
 
 
+def _from_picture(picture: Picture, name: str, frame: int | None, max_metadata: int | None) -> Picture:
+    """A picture that others have made, if it is one."""
+    _refuse_later(frame, name)
+    planes, alpha = picture.planes, picture.alpha
+    if planes.ndim != 3 or len(planes) not in (1, 3):
+        raise ImageError(f"{name}: planes must have shape [1, H, W] or [3, H, W], got {list(planes.shape)}")
+    if alpha is not None and alpha.shape != planes.shape[1:]:
+        raise ImageError(f"{name}: alpha must have shape {list(planes.shape[1:])}, got {list(alpha.shape)}")
+    for what, samples in (("planes", planes), ("alpha", alpha)):
+        if samples is not None and not ((samples >= 0) & (samples <= 1)).all():
+            raise ImageError(f"{name}: {what} must lie in [0, 1]")
+    if picture.depth not in (8, 16):
+        raise ImageError(f"{name}: depth must be 8 or 16, got {picture.depth!r}")
+    noted = Metadata() if max_metadata is None else limited(picture.metadata, name, max_metadata)
+    return replace(picture, metadata=noted)
+
+
+def _refuse_later(frame: int | None, name: str) -> None:
+    """Fail if another frame is asked for of what has but one."""
+    if frame:
+        raise ImageError(f"{name}: has no frame {frame}: the last one is 0")
+
+
 def _from_array(array: NDArray[np.generic], name: str, frame: int | None) -> Picture:
     """The picture of an array [H, W] or [H, W, C]."""
     array = np.asarray(array)
-    if frame:
-        raise ImageError(f"{name}: has no frame {frame}: the last one is 0")
+    _refuse_later(frame, name)
     if array.dtype not in (np.uint8, np.uint16) and not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"image array must be uint8, uint16 or float, got {array.dtype}")
     shape = list(array.shape)

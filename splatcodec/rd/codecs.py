@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..options import DEFAULT_EFFORT, DEFAULT_LOSS, DEFAULT_PROFILE, DEFAULT_TUNE, Options
-from ..origin import encoder_version
+from ..origin import code_version
 
 Pixels = NDArray[np.uint8]
 """[H, W] of a grey picture, [H, W, 3] of a colour picture."""
@@ -88,7 +88,7 @@ class Gsi(Codec):
 
     @property
     def version(self) -> str:
-        number = encoder_version()
+        number = code_version()
         options = ", ".join(f"{name} {getattr(self._options, name)}" for name in ("effort", "loss", "tune"))
         return f"splatcodec {number}, by {self._knob}, {options}"
 

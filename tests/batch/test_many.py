@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,7 @@ def test_lists_of_files_are_mirrored(pictures, tmp_path, monkeypatch):
         (["a.png", "x.gsi", "-j", "2"], 2, "-j goes with -o DIR only"),
         (["-", "-o", "out"], 2, "standard input"),
         (["a.png", "-o", "out", "--record", "x.gif"], 2, "--record goes with one picture only"),
+        (["a.png", "-o", "out", "--on-interrupt", "keep"], 2, "--on-interrupt keep goes with one picture only"),
         (["a.png", "-o", "out", "--report", "x.txt"], 1, "x.txt: a report is written as .csv"),
         (["a.png", "-o", "b.png"], 1, "b.png: is no folder"),
         (["empty", "-o", "out"], 1, "empty: no files in this folder"),
@@ -174,7 +176,7 @@ def test_a_process_that_dies_is_replaced(tmp_path):
 
     tasks = [Task(_die_of, tmp_path / name, tmp_path / name) for name in ("fine", "deadly", "fine too")]
     found = {task.source.name: outcome for task, outcome in run(tasks, 1)}
-    assert found["fine"] == found["fine too"] == {"done": True}
+    assert found["fine"] == found["fine too"] == {"done": True, "warnings": []}
     assert isinstance(found["deadly"], Failure)
     assert "the process died" in found["deadly"].error
 
@@ -199,3 +201,51 @@ def test_coders_travel_and_tell_faults(picture):
     assert encoder({"image": b"no picture"})["error"].endswith("not an image file that Pillow can read")
     assert encoder({"other": 1})["error"] == "the row has no 'image'"
     assert decoder({"gsi": b""})["error"]
+
+
+def test_a_run_that_is_left_ends_its_processes_at_once(tmp_path):
+    from splatcodec.batch import Task, run
+
+    tasks = [Task(_sleep, tmp_path / str(number), tmp_path / "out", (delay,)) for number, delay in enumerate((0, 600))]
+    outcomes = run(tasks, 1)
+    next(outcomes)
+    begun = time.perf_counter()
+    outcomes.close()
+    assert time.perf_counter() - begun < 30
+
+
+def test_warnings_and_faults_name_the_file_in_one_line(tmp_path):
+    from splatcodec.batch import Failure, Task, run
+
+    tasks = [Task(_warn_or_fail, tmp_path / name, tmp_path / "out") for name in ("odd", "broken")]
+    found = {task.source.name: outcome for task, outcome in run(tasks, 1)}
+    assert found["odd"] == {"warnings": ["an odd thing"]}
+    assert found["broken"] == Failure(f"{tmp_path / 'broken'}: KeyError: 'nothing'")
+
+
+def _sleep(source: Path, output: Path, seconds: float) -> dict[str, bool]:
+    time.sleep(seconds)
+    return {}
+
+
+def _warn_or_fail(source: Path, output: Path) -> dict[str, bool]:
+    if source.name == "broken":
+        raise KeyError("nothing")
+    for _ in range(2):
+        warnings.warn("an odd\nthing", stacklevel=1)
+    return {}
+
+
+def test_reports_are_replaced_only_if_asked_for_and_tried_before_the_work(pictures, tmp_path, capsys):
+    (pictures / "damaged.png").unlink()
+    out, report = tmp_path / "out", tmp_path / "run.csv"
+    report.write_text("something else")
+    assert encode(pictures, "-o", out, "--report", report) == 1
+    assert encode(pictures, "-o", out, "--report", tmp_path / "nowhere" / "run.csv") == 1
+    assert capsys.readouterr().err.count("\n") == 2
+    assert not outputs(out)
+    assert encode(pictures, "-o", out, "--report", report, "--overwrite", "-j", 1) == 0
+    assert len(report.read_text().splitlines()) == 3
+    assert main(["eval", str(pictures), str(out), "--report", str(report)]) == 1
+    assert main(["eval", str(pictures), str(out), "--report", str(report), "--overwrite", "-j", "1"]) == 0
+    assert report.read_text().startswith("source,output,psnr")

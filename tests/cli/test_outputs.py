@@ -28,6 +28,7 @@ COMMANDS = {
     "export ply": ("export", "picture.gsi", "out.ply", "--overwrite"),
     "export svg": ("export", "picture.gsi", "out.svg", "--overwrite"),
     "import": ("import", "picture.npz", "out.gsi", "--overwrite"),
+    "view": ("view", "picture.gsi", "-o", "out.html", "--overwrite"),
     "plot": ("plot", "picture.gsi", "-o", "out.png", "--overwrite"),
     "compare": ("compare", "picture.png", "out.png", "-e", 1, "--codecs", "jpeg", "--overwrite"),
 }

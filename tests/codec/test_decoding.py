@@ -68,6 +68,7 @@ def test_output_has_the_size_asked_for(encoded, options, shape):
         {"region": (0, 0, math.nan, 5)},
         {"scale": 1e6},
         {"scale": 1e-300},
+        {"width": 10**400},
         {"region": (10, 10, 1e-320, 1e-320), "width": 100},
     ],
 )

@@ -83,7 +83,8 @@ def test_the_first_chunks_of_one_file_and_the_last_of_another_are_none():
 def test_forged_lengths_are_refused(parts):
     for number, (_, payload) in enumerate(parts.chunks):
         wrong = {size for size in (0, len(payload) - 1, len(payload) + 1, 2**31 - 1, 2**35 - 1) if size >= 0}
-        for length in (*VARINTS, *(varint(size) for size in wrong - {len(payload)})):
+        # Without any, the first byte of a payload may happen to be the length of the others.
+        for length in (*filter(None, VARINTS), *(varint(size) for size in wrong - {len(payload)})):
             refuse(replace(parts, lengths=((number, length),)).pack())
 
 

@@ -17,7 +17,9 @@ PACKET = b'<?xpacket begin="" id=""?><x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmp
 
 def exif() -> bytes:
     tags = Image.Exif()
-    tags.update({0x010E: "a picture", 0x8769: {0x9000: b"0230", 0x829A: 0.25}, 0x8825: {1: "N", 2: (1.0, 2.0, 3.0)}})
+    tags.update(
+        {0x010E: "a picture", 0x0112: 3, 0x8769: {0x9000: b"0230", 0x829A: 0.25}, 0x8825: {1: "N", 2: (1.0, 2.0, 3.0)}}
+    )
     return tags.tobytes().removeprefix(b"Exif\0\0")
 
 

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from splatcodec import ImageError
-from splatcodec.image import load_image, load_pixels, to_uint8
+from splatcodec.image import Picture, load_image, load_pixels, to_uint8
+from splatcodec.metadata import Metadata
 
 
 def as_file(image: Image.Image, format_name: str = "PNG", **options) -> io.BytesIO:
@@ -16,6 +17,31 @@ def as_file(image: Image.Image, format_name: str = "PNG", **options) -> io.Bytes
     image.save(file, format_name, **options)
     file.seek(0)
     return file
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"planes": np.zeros((2, 4, 4), np.float32)}, "planes must have shape"),
+        ({"planes": np.full((3, 4, 4), np.nan, np.float32)}, "planes must lie in"),
+        ({"planes": np.full((1, 4, 4), 1.5, np.float32)}, "planes must lie in"),
+        ({"alpha": np.ones((4, 5), np.float32)}, "alpha must have shape"),
+        ({"alpha": np.full((4, 4), -0.1, np.float32)}, "alpha must lie in"),
+        ({"depth": 12}, "depth must be 8 or 16"),
+    ],
+)
+def test_pictures_that_are_none_are_refused(fields, fault):
+    picture = Picture(**{"planes": np.zeros((3, 4, 4), np.float32)} | fields)
+    with pytest.raises(ImageError, match=f"^<Picture>: {fault}"):
+        load_image(picture)
+
+
+def test_metadata_of_pictures_is_left_out_as_that_of_files():
+    picture = Picture(np.zeros((3, 4, 4), np.float32), metadata=Metadata(exif=bytes(100), xmp=bytes(10)))
+    assert load_image(picture).metadata == picture.metadata
+    assert load_image(picture, strip=True).metadata == Metadata()
+    with pytest.warns(UserWarning, match="<Picture>: its EXIF of 100 bytes is left out"):
+        assert load_image(picture, max_metadata=50).metadata == Metadata(xmp=bytes(10))
 
 
 def test_all_kinds_of_sources_give_the_same_planes(tmp_path, picture):

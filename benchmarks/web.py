@@ -1,0 +1,50 @@
+"""How long a .gsi file takes in headless Chromium: to decode, the first time and later, and to draw at its own size.
+
+python benchmarks/web.py photo.gsi
+
+Prints one JSON object; times are milliseconds, the least of fifteen but for the first decode, which is that of a page
+that has just been loaded. `draw_software` is WebGL 2 without a GPU, which the library leaves alone.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.web.browser import in_chromium
+
+SCRIPT = """
+await gsi.loadTables();
+const bytes = new Uint8Array(await (await fetch("file")).arrayBuffer());
+const times = (call, count) => Array.from({ length: count }, () => {
+  const begin = performance.now();
+  call();
+  return performance.now() - begin;
+});
+const rounded = (milliseconds) => Math.round(10 * milliseconds) / 10;
+const least = (list) => rounded(Math.min(...list));
+const [first, ...later] = times(() => gsi.decode(bytes), 15);
+const picture = gsi.decode(bytes);
+const answer = { gaussians: picture.colors.n, width: picture.width, height: picture.height };
+Object.assign(answer, { decode_first: rounded(first), decode_later: least(later) });
+for (const kind of ["2d", "webgl2"]) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: picture.width, height: picture.height });
+  const renderer = new gsiRender.Renderer(canvas, { kind });
+  renderer.setPicture(picture);
+  // Reading a pixel waits for the GPU.
+  const gl = kind === "webgl2" ? canvas.getContext("webgl2") : null;
+  const draw = () => {
+    renderer.draw();
+    gl?.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+  };
+  times(draw, 5);
+  answer[kind === "2d" ? "draw_cpu" : "draw_software"] = least(times(draw, 15));
+}
+return answer;
+"""
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    print(json.dumps(in_chromium(SCRIPT, {"file": Path(sys.argv[1]).read_bytes()})))
