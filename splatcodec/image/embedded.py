@@ -5,6 +5,7 @@ import struct
 import warnings
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from PIL import Image
 
