@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from . import document
 from .container import DEPTHS
 from .document import Document
+from .errors import ImageError
 from .files import Source, read_source, source_name
 from .image import Picture, samples_bytes
 from .limits import DEFAULT_MAX_GAUSSIANS, DEFAULT_MAX_PIXELS, check_pixels
@@ -111,7 +112,10 @@ def decode_to(
         ImageError: the format cannot hold the picture, or has no quality.
     """
     content = read_for(file, max_pixels, max_gaussians, **size)
-    return samples_bytes(content.pixels(**size, depth=depth), content.metadata, format_name, quality)
+    try:
+        return samples_bytes(content.pixels(**size, depth=depth), content.metadata, format_name, quality)
+    except ImageError as error:
+        raise ImageError(f"{source_name(file)}: {error}") from error
 
 
 def read_for(file: Source, max_pixels: int, max_gaussians: int, **size: Any) -> Document:

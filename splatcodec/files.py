@@ -34,6 +34,7 @@ def read_source(source: Source, count: int | None = None) -> bytes:
 
     Raises:
         OSError: the source cannot be read.
+        TypeError: it is no source.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source[:count])
@@ -42,7 +43,11 @@ def read_source(source: Source, count: int | None = None) -> bytes:
             raise FileNotFoundError(errno.ENOENT, "no such file or directory", "''")
         with open(source, "rb") as file:
             return file.read(count)
-    return source.read(-1 if count is None else count)
+    read = getattr(source, "read", None)
+    if read is None:
+        raise TypeError(f"expected a path, bytes or a file, got {type(source).__name__}")
+    content: bytes = read(-1 if count is None else count)
+    return content
 
 
 def describe(error: Exception) -> str:

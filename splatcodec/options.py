@@ -129,6 +129,8 @@ class Options:
         if self.background is not None:
             from PIL import ImageColor
 
+            if not isinstance(self.background, str):
+                raise ValueError(f"background must be a name or #RRGGBB, got {self.background!r}")
             ImageColor.getrgb(self.background)
         if not isinstance(self.strip, bool):
             raise ValueError(f"strip must be True or False, got {self.strip!r}")

@@ -199,9 +199,12 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     if isinstance(exif, Image.Exif):
         exif = exif.tobytes()
     try:
-        picture = load_image(frame, f"cannot write mode {image.mode} as {FORMAT}")
-        noted = replace(picture.metadata, exif=exif and exif.removeprefix(b"Exif\0\0"), xmp=given.get("xmp") or None)
-        data = encode(replace(picture, metadata=noted), **options)
+        strip = bool(options.get("strip"))
+        picture = load_image(frame, f"cannot write mode {image.mode} as {FORMAT}", strip=strip)
+        if not strip:
+            exif = exif and exif.removeprefix(b"Exif\0\0")
+            picture = replace(picture, metadata=replace(picture.metadata, exif=exif, xmp=given.get("xmp") or None))
+        data = encode(picture, **options)
     except ImageError as error:
         raise OSError(str(error)) from error
     write_all(file, data)

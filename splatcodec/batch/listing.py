@@ -1,6 +1,7 @@
 """Which files are meant, and where what is made of them goes."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -95,6 +96,9 @@ def partners(
             found.append(Pair(own[0], path))
     if not found:
         raise ValueError(f"{folder}: no files in this folder that can be read")
+    missing = sum(map(len, by_name.values())) - len({pair.source for pair in found})
+    if missing:
+        warnings.warn(f"{folder}: lacks {missing} of the files in {references}", stacklevel=2)
     return found
 
 

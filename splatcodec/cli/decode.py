@@ -103,7 +103,7 @@ def _decode_many(arguments: argparse.Namespace) -> None:
 
     extension = f".{(arguments.format or 'png').removeprefix('.')}"
     how = {"quality": arguments.output_quality, "depth": arguments.depth} | _size(arguments)
-    how["format_name"] = output_format(f"picture{extension}")
+    how["format_name"] = output_format(f"*{extension}")
 
     def task(source: Path, made: Path) -> Task:
         return Task(decode_file, source, made, (how, arguments.overwrite))

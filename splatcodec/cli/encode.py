@@ -1,6 +1,7 @@
 """`splatcodec encode`: a picture to a .gsi file."""
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -223,6 +224,8 @@ def _report(arguments: argparse.Namespace, outcome: "Outcome", device: str, seco
             f"splatcodec: {arguments.output}: a PSNR of {arguments.target_psnr:g} dB was not reached in this time",
             file=sys.stderr,
         )
+    if not encoding.n_gaussians and result["psnr"] < math.inf:
+        print(f"splatcodec: {arguments.output}: holds no Gaussian, so it is black; allow it more", file=sys.stderr)
     if source_bytes is not None and size > source_bytes:
         print(
             f"splatcodec: {arguments.output} is larger than {arguments.input}, {source_bytes} bytes: "

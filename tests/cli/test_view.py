@@ -75,7 +75,7 @@ def test_what_is_wrong_is_said_and_nothing_written(files, browser):
         (("picture.gsi", "-o", "out.txt"), ("out.txt", ".html or .htm")),
         (("picture.gsi", "-o", "kept.html"), ("kept.html", "--overwrite")),
         (("picture.gsi", "-o", "out.html", "--reference", "small.png"), ("small.png", "3x4")),
-        (("picture.gsi", "--reference", "picture.gsi"), ("picture.gsi", "not an image file")),
+        (("picture.gsi", "--reference", "kept.html"), ("kept.html", "not an image file")),
     ):
         assert_fails(run("view", *arguments, cwd=files), *words)
     assert set(files.iterdir()) == before

@@ -140,8 +140,9 @@ def test_others_become_png_as_they_are_seen(tmp_path, picture):
 def test_an_original_of_another_size_is_refused(files):
     with pytest.raises(ValueError, match=r"picture.png: is 56x40 pixels, but the canvas is 40x56"):
         reference(files / "picture.png", (40, 56))
-    with pytest.raises(ImageError, match=re.escape("picture.gsi: not an image file")):
-        reference(files / "picture.gsi", (56, 40))
+    (files / "words.txt").write_text("no picture")
+    with pytest.raises(ImageError, match=re.escape("words.txt: not an image file")):
+        reference(files / "words.txt", (56, 40))
 
 
 @needs_node
