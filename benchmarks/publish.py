@@ -14,6 +14,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from splatcodec.options import DEFAULT_EFFORT
 from splatcodec.rd import METRICS, Curve, Results, bd_rate
 from splatcodec.rd.curves import decibels
 from splatcodec.rd.plots import plot_curves
@@ -241,6 +242,57 @@ def fuzz() -> str:
     return "\n".join([*lines, "", note]) + "\n"
 
 
+def throughput() -> str:
+    report = json.loads(newest("throughput").read_text())
+    rows = {(row["side"], row["effort"]): row for row in report["rows"]}
+    lines = [
+        "| effort | 256x256 | core-seconds a megapixel | 500x500 | core-seconds a megapixel | bpp | PSNR |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for effort in sorted({effort for _, effort in rows}):
+        cells = [str(effort)]
+        for side in (256, 500):
+            seconds = rows[side, effort]["encode_seconds"]
+            cells += [f"{seconds:.2f} s", f"{seconds / side**2 * 1e6:.0f}"]
+        own = rows[500, effort]
+        lines.append(f"| {' | '.join(cells)} | {own['bpp']:.3f} | {own['psnr']:.2f} dB |")
+    decode = rows[500, DEFAULT_EFFORT]["decode_seconds"]
+    return "\n".join(lines) + (
+        f"\n\nMeans of {report['pictures']} photographs at quality {report['quality']:g}, on one thread "
+        f"({report['machine'].partition(',')[0]}); bpp and PSNR are those at\n500x500. A file of 500x500 pixels "
+        f"decodes in {1000 * decode:.0f} ms (`python benchmarks/throughput.py`, [results](../{link('throughput')})).\n"
+    )
+
+
+def hundred_million() -> str:
+    rows = json.loads(newest("throughput").read_text())["rows"]
+    lines = [
+        "| effort | core-hours | days on 1000 cores | terabytes of .gsi files |",
+        "|---|---|---|---|",
+    ]
+    for row in rows:
+        if row["side"] == 500:
+            hours = 1e8 * row["encode_seconds"] / 3600
+            terabytes = 1e8 * row["bpp"] * row["side"] ** 2 / 8 / 1e12
+            days = hours / 24 / 1000
+            lines.append(f"| {row['effort']} | {1000 * round(hours / 1000):,} | {days:.1f} | {terabytes:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def loader() -> str:
+    report = json.loads(newest("loader").read_text())
+    total = report["total"]
+    slowest = min(row["gsi"] for row in report["rows"])
+    return (
+        f"| read as | crops a second and core | of Pillow's |\n|---|---|---|\n"
+        f"| .gsi files | {total['gsi']:.0f} | {total['gsi'] / total['jpeg']:.2f} |\n"
+        f"| Gaussians that are kept | {total['kept']:.0f} | {total['kept'] / total['jpeg']:.2f} |\n"
+        f"| JPEG of equal PSNR, Pillow | {total['jpeg']:.0f} | 1 |\n\n"
+        f"The slowest of the {len(report['rows'])} files gives {slowest:.0f} crops a second "
+        f"(`python benchmarks/loader.py`, [results](../{link('loader')})).\n"
+    )
+
+
 DOCUMENTS = {
     "README.md": {"rd-summary": rd_summary},
     "docs/compression.md": {"ablation": ablation, "attributes": attributes},
@@ -253,6 +305,7 @@ DOCUMENTS = {
         "rd-versions": rd_versions,
     },
     "docs/reliability.md": {"worst": worst, "fuzz": fuzz},
+    "docs/scale.md": {"throughput": throughput, "hundred-million": hundred_million, "loader": loader},
     "kernels/README.md": {"kernels": kernels},
 }
 
