@@ -259,8 +259,8 @@ def throughput() -> str:
     decode = rows[500, DEFAULT_EFFORT]["decode_seconds"]
     return "\n".join(lines) + (
         f"\n\nMeans of {report['pictures']} photographs at quality {report['quality']:g}, on one thread "
-        f"({report['machine'].partition(',')[0]}); bpp and PSNR are those at\n500x500. A file of 500x500 pixels decodes "
-        f"in {1000 * decode:.0f} ms (`python benchmarks/throughput.py`, [results](../{link('throughput')})).\n"
+        f"({report['machine'].partition(',')[0]}); bpp and PSNR are those at\n500x500. A file of 500x500 pixels "
+        f"decodes in {1000 * decode:.0f} ms (`python benchmarks/throughput.py`, [results](../{link('throughput')})).\n"
     )
 
 
