@@ -30,7 +30,7 @@ _APART, _AWAY = 8, 2
 # In them, bits count so much of what they do elsewhere: there are few, and files grow by four bytes at a time.
 _SHARE_OF_BITS = 0.1
 # Of pictures of 16 bits, D at quality 100 is so many octaves finer as long as it takes no more Gaussians than this.
-_DEEP_OCTAVES, _PIXELS_PER_GAUSSIAN = 5, 64
+_DEEP_OCTAVES, _PIXELS_PER_GAUSSIAN = 6, 64
 
 
 def encode(image: "ImageLike", options: Options | None = None, **fields: Any) -> bytes:

@@ -131,3 +131,12 @@ def test_limited_time_leaves_some_for_the_mask(photo):
     translucent = np.dstack([photo, mask(*photo.shape[:2], 2)])
     decoded = splatcodec.decode(splatcodec.encode(translucent, effort=9, max_seconds=2))
     assert picture_psnr(load_image(translucent), load_image(decoded)) > 30
+
+
+@pytest.mark.parametrize("height", [64, 128])
+def test_a_ramp_of_all_levels_is_finer_than_eight_bits(height):
+    """No sample is off by half a step of 8 bits."""
+    levels = np.linspace(0, 65535, 512)[None] if height == 64 else np.arange(65536).reshape(512, 128).T
+    ramp = np.broadcast_to(np.rint(levels), (height, 512)).astype(np.uint16)
+    decoded = splatcodec.decode(splatcodec.encode(ramp, quality=100), depth=16)
+    assert np.abs(decoded.astype(float) - ramp).max() < 0.5 * 65535 / 255
