@@ -1,6 +1,6 @@
 """Decoding: a .gsi file is read back into Gaussians, and these are rasterised at any size."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from numpy.typing import NDArray
 
@@ -11,7 +11,7 @@ from .errors import ImageError
 from .files import Source, read_source, source_name
 from .image import Picture, samples_bytes
 from .limits import DEFAULT_MAX_GAUSSIANS, DEFAULT_MAX_PIXELS, check_pixels
-from .splats import Region, Splats
+from .splats import Splats, View
 
 
 def read(file: Source, *, max_gaussians: int = DEFAULT_MAX_GAUSSIANS) -> Splats:
@@ -39,7 +39,7 @@ def decode(
     depth: int = 8,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_gaussians: int = DEFAULT_MAX_GAUSSIANS,
-    **size: Any,
+    **size: Unpack[View],
 ) -> NDArray[Any]:
     """Decode a .gsi file to integer samples, uint8 or uint16, at the size of its canvas or any other.
 
@@ -64,12 +64,9 @@ def decode(
 def decode_picture(
     file: Source,
     *,
-    scale: float | None = None,
-    width: int | None = None,
-    height: int | None = None,
-    region: Region | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_gaussians: int = DEFAULT_MAX_GAUSSIANS,
+    **size: Unpack[View],
 ) -> Picture:
     """Decode a .gsi file to float samples, with all that it says of them.
 
@@ -85,8 +82,7 @@ def decode_picture(
         OSError: the file cannot be read.
         ValueError: the size or the region is out of range.
     """
-    content = read_for(file, max_pixels, max_gaussians, scale=scale, width=width, height=height, region=region)
-    return content.render(height, width, scale=scale, region=region)
+    return read_for(file, max_pixels, max_gaussians, **size).render(**size)
 
 
 def decode_to(
@@ -97,7 +93,7 @@ def decode_to(
     depth: int = 8,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_gaussians: int = DEFAULT_MAX_GAUSSIANS,
-    **size: Any,
+    **size: Unpack[View],
 ) -> bytes:
     """Decode a .gsi file to a file of another format, without its samples ever being in memory as floats.
 
@@ -118,7 +114,7 @@ def decode_to(
         raise ImageError(f"{source_name(file)}: {error}") from error
 
 
-def read_for(file: Source, max_pixels: int, max_gaussians: int, **size: Any) -> Document:
+def read_for(file: Source, max_pixels: int, max_gaussians: int, **size: Unpack[View]) -> Document:
     """What a file holds, if that and an output of the size that is asked for are within limits.
 
     Args:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from .errors import GsiError
 from .image import Picture
 from .limits import DEFAULT_MAX_GAUSSIANS
 from .metadata import ColorSpace, Metadata
-from .splats import Region, Splats
+from .splats import Splats, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,45 +43,28 @@ class Document:
     depth: int = 8
     metadata: Metadata = field(default_factory=Metadata)
 
-    def render(
-        self,
-        height: int | None = None,
-        width: int | None = None,
-        *,
-        scale: float | None = None,
-        region: Region | None = None,
-    ) -> Picture:
-        """The picture, or a region of it, at any size; arguments and errors as of `Splats.render`."""
-        planes = self.splats.render(height, width, scale=scale, region=region)
-        opacity = self.alpha.splats.render(height, width, scale=scale, region=region) if self.alpha else None
+    def render(self, **view: Unpack[View]) -> Picture:
+        """The picture, or a region of it, at any size; errors as of `Splats.render`."""
+        planes = self.splats.render(**view)
+        opacity = self.alpha.splats.render(**view) if self.alpha else None
         return self._picture(planes, opacity)
 
-    def pixels(
-        self,
-        height: int | None = None,
-        width: int | None = None,
-        *,
-        scale: float | None = None,
-        region: Region | None = None,
-        depth: int = 8,
-    ) -> NDArray[Any]:
+    def pixels(self, *, depth: int = 8, **view: Unpack[View]) -> NDArray[Any]:
         """The samples of `render` as integers, as of `Picture.pixels`; never are all of them in memory as floats."""
-        rows, columns = self.splats.output_size(height, width, scale=scale, region=region)
+        rows, columns = self.splats.output_size(**view)
         channels = self.splats.channels + (self.alpha is not None)
         shape = (rows, columns) if channels == 1 else (rows, columns, channels)
         pixels = np.empty(shape, np.uint16 if depth == 16 else np.uint8)
         top = 0
-        for band in self._bands(height, width, scale, region):
+        for band in self._bands(**view):
             pixels[top : top + band.height] = band.pixels(depth)
             top += band.height
         return pixels
 
-    def _bands(
-        self, height: int | None, width: int | None, scale: float | None, region: Region | None
-    ) -> Iterator[Picture]:
+    def _bands(self, **view: Unpack[View]) -> Iterator[Picture]:
         """What `render` returns, from the top down."""
-        opacities = self.alpha.splats.bands(height, width, scale=scale, region=region) if self.alpha else None
-        for planes in self.splats.bands(height, width, scale=scale, region=region):
+        opacities = self.alpha.splats.bands(**view) if self.alpha else None
+        for planes in self.splats.bands(**view):
             yield self._picture(planes, next(opacities) if opacities else None)
 
     def _picture(self, planes: NDArray[np.float32], opacity: NDArray[np.float32] | None) -> Picture:

@@ -151,7 +151,7 @@ class GsiDecoder(ImageFile.PyDecoder):
         except GsiError as error:
             raise OSError(str(error)) from error
         info |= _noted(content.metadata, content.splats.channels)
-        self.set_as_raw(content.pixels(self.state.ysize, self.state.xsize).tobytes())
+        self.set_as_raw(content.pixels(height=self.state.ysize, width=self.state.xsize).tobytes())
         return -1, 0
 
 

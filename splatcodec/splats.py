@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,15 @@ _BAND_ROWS = 64
 
 Region = tuple[float, float, float, float]
 """A rectangle of the canvas: x, y, width, height in pixels."""
+
+
+class View(TypedDict, total=False):
+    """What to show, and how large, as `Splats.render` takes it."""
+
+    height: int | None
+    width: int | None
+    scale: float | None
+    region: Region | None
 
 
 class Overlap(NamedTuple):
@@ -151,35 +160,27 @@ class Splats:
         """
         from splatkernels import render
 
-        placed, height, width, viewport = self._placed(height, width, scale, region)
+        placed, height, width, viewport = self._placed(height=height, width=width, scale=scale, region=region)
         return render(*placed, height, width, viewport)
 
-    def bands(
-        self,
-        height: int | None = None,
-        width: int | None = None,
-        *,
-        scale: float | None = None,
-        region: Region | None = None,
-    ) -> Iterator[NDArray[np.float32]]:
+    def bands(self, **view: Unpack[View]) -> Iterator[NDArray[np.float32]]:
         """As `render`, but from the top down in bands [C, rows, width]: large outputs need not be in memory as floats.
 
         Bands depend on the size of the output only. Outputs of up to four million pixels are one band.
         """
         from splatkernels import render
 
-        placed, height, width, viewport = self._placed(height, width, scale, region)
+        placed, height, width, viewport = self._placed(**view)
         rows = max(1, _BAND_PIXELS // (width * _BAND_ROWS)) * _BAND_ROWS
         for top in range(0, height, rows):
             y0 = viewport.y0 + top / viewport.scale
             yield render(*placed, min(rows, height - top), width, viewport._replace(y0=y0))
 
-    def _placed(
-        self, height: int | None, width: int | None, scale: float | None, region: Region | None
-    ) -> tuple[Gaussians, int, int, Viewport]:
+    def _placed(self, **view: Unpack[View]) -> tuple[Gaussians, int, int, Viewport]:
         """What `render` shows: Gaussians, the height and width of the output, and which part of the plane it is."""
-        height, width = self.output_size(height, width, scale=scale, region=region)
-        x, y, region_width, region_height = region or (0.0, 0.0, float(self.width), float(self.height))
+        height, width = self.output_size(**view)
+        scale = view.get("scale")
+        x, y, region_width, region_height = view.get("region") or (0.0, 0.0, float(self.width), float(self.height))
         zoom = width / region_width
         # A size rounded to whole pixels is no reason to change the magnification or to distort the picture.
         if scale is not None and _agree(width, region_width * scale) and _agree(height, region_height * scale):

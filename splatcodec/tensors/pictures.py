@@ -113,7 +113,7 @@ class PictureDecoder:
         rows, columns = splats.output_size(self.height, self.width, region=region)
         check_pixels(rows, columns, "picture", self.max_pixels)
         with limited(self.threads):
-            picture = document.render(rows, columns, region=region)
+            picture = document.render(height=rows, width=columns, region=region)
         if self.rgb:
             return torch.from_numpy(picture.over(0)).expand(3, -1, -1).contiguous()
         planes = torch.from_numpy(picture.planes)

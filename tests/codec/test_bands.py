@@ -51,10 +51,10 @@ def test_far_views_have_no_seams(monkeypatch):
 
 def test_bands_are_few_and_small():
     picture = Splats([[50, 50]], [[2, 3]], [0], [[1]], 100, 100)
-    assert len(list(picture.bands())) == len(list(picture.bands(2048, 2048))) == 1
-    shapes = [band.shape for band in picture.bands(2900, 2900)]
+    assert len(list(picture.bands())) == len(list(picture.bands(height=2048, width=2048))) == 1
+    shapes = [band.shape for band in picture.bands(height=2900, width=2900)]
     assert shapes == [(1, 1408, 2900), (1, 1408, 2900), (1, 84, 2900)]
-    assert [band.shape[1] for band in picture.bands(130, 65535)] == [64, 64, 2]
+    assert [band.shape[1] for band in picture.bands(height=130, width=65535)] == [64, 64, 2]
 
 
 @pytest.mark.parametrize("depth", [8, 16])
