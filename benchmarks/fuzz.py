@@ -122,7 +122,7 @@ def work(journal: Path, seed: int, first: int, step: int) -> None:
             fault = None
             try:
                 found[judged(data, rng, drawn=_RENDERS and number % _DRAWN == 0)] += 1
-            except Exception:
+            except Exception:  # whatever else is raised is what the campaign looks for
                 found["failed"] += 1
                 fault = traceback.format_exc()
             if (peak := peak_memory()) > limit:

@@ -125,7 +125,7 @@ def _readable(source: Any) -> "bytes | BinaryIO | NDArray[Any]":
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
     if isinstance(source, np.ndarray | IOBase):
-        return source  # type: ignore[return-value]
+        return source  # type: ignore[return-value]  # bytes are read from it, which IOBase does not say
     raise ValueError(f"expected {_KINDS}, got {type(source).__name__}")
 
 

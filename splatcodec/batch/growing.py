@@ -12,7 +12,7 @@ from ..files import naming, taking_place
 try:
     import fcntl
 except ImportError:  # Windows, where no file that is open can be removed
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # asked for before it is used
 
 
 class Growing:

@@ -54,7 +54,7 @@ def members(file: BinaryIO, name: str) -> list[Member]:
     """
     found = []
     try:
-        with tarfile.open(fileobj=file, mode="r:", **_NAMES) as tar:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=file, mode="r:", **_NAMES) as tar:  # type: ignore[call-overload]  # options by name
             for info in tar:
                 if info.isreg() and not info.issparse():
                     found.append(Member(info.name, info.offset, info.offset_data, info.size, info))

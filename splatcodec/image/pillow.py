@@ -119,8 +119,8 @@ def _read_current(image: Image.Image, name: str, max_metadata: int | None) -> Pi
 
 def _check_strips(image: Image.Image) -> None:
     # Pillow leaves rows black that no strip covers.
-    rows = max(extents[3] for _, extents, _, _ in image.tile)  # type: ignore[attr-defined]
-    height = image.tag_v2[257]  # type: ignore[attr-defined]
+    rows = max(extents[3] for _, extents, _, _ in image.tile)  # type: ignore[attr-defined]  # a file has tiles
+    height = image.tag_v2[257]  # type: ignore[attr-defined]  # and TIFF has tags
     if rows < height:
         raise ValueError(f"{height - rows} rows of its {height} are missing")
 
