@@ -485,9 +485,10 @@
     const found = {};
     let at = 0;
     for (const [name, rows, size] of TABLES) {
-      const frequencies = new Int32Array(rows * size);
-      for (let i = 0; i < frequencies.length; i++, at += 2) frequencies[i] = view.getUint16(at, true);
-      found[name] = new Table(rows, size, frequencies);
+      const end = at + 2 * rows * size;
+      // Browsers run on little-endian machines, whose typed arrays hold numbers as the file does.
+      found[name] = new Table(rows, size, new Int32Array(new Uint16Array(bytes.slice(at, end).buffer)));
+      at = end;
     }
     for (const [name, size] of Object.entries(WEIGHTS)) {
       found[name] = Int32Array.from({ length: size }, (_, i) => view.getInt32(at + 4 * i, true));
