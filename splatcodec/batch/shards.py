@@ -20,11 +20,11 @@ from typing import Any, BinaryIO, NamedTuple
 from ..files import replacing, spare_file
 from ..options import Options
 from ..origin import code_version
+from ..tars import PICTURES, Member, header, is_of, members, padding, renamed
 from .coders import Encoder, fingerprint, in_one_line
 from .growing import Growing, growing
 from .listing import Pair
 from .run import Call, Crew, Failure, Found
-from .tars import PICTURES, Member, header, is_of, members, padding, renamed
 
 _COPIED = 2**20
 # Whatever cannot be written for these reasons, the next one cannot either.

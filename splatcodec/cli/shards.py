@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..batch.journal import check_folder
     from ..batch.listing import pairs
     from ..batch.shards import Recipe, finished
-    from ..batch.tars import PICTURES
+    from ..tars import PICTURES
 
     begun = time.perf_counter()
     options = encoder_options(arguments, resolve_device(arguments.device))

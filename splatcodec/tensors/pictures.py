@@ -8,13 +8,13 @@ from typing import Any
 
 from splatkernels.threads import limited
 
-from ..batch.tars import is_of, members
 from ..decoder import read_document
 from ..document import Document
 from ..errors import requires
 from ..files import Source
 from ..limits import DEFAULT_MAX_GAUSSIANS, DEFAULT_MAX_PIXELS, check_pixels
 from ..splats import Region
+from ..tars import is_of, members
 
 with requires("torch", "torch"):
     import torch

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from splatcodec.batch.shards import Recipe, encode_shard
-from splatcodec.batch.tars import PICTURES, header, is_of, members, padding, renamed
 from splatcodec.options import Options
+from splatcodec.tars import PICTURES, header, is_of, members, padding, renamed
 
 RECIPE = Recipe(Options(n_gaussians=4, effort=1))
 FORMATS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)

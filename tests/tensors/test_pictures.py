@@ -11,7 +11,7 @@ import splatcodec
 from splatcodec.cli.main import main
 from splatcodec.tensors import PictureDataset, PictureDecoder, RandomResizedCrop
 
-from .shards import QUICK, write_shard
+from ..batch.shards import QUICK, write_shard
 
 
 @pytest.fixture
