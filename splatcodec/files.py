@@ -50,6 +50,13 @@ def read_source(source: Source, count: int | None = None) -> bytes:
     return content
 
 
+def named(content: bytes, name: str) -> BytesIO:
+    """A file of this content, which errors call by a name."""
+    file = BytesIO(content)
+    file.name = name
+    return file
+
+
 def describe(error: Exception) -> str:
     """What is wrong, in one line that begins with the name of the file."""
     text = str(error)

@@ -4,6 +4,7 @@ import argparse
 import csv
 import io
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ResultsError
-from ..files import STANDARD_STREAM, extension_of, output, spare_file
-from .options import Parser, positive_int, print_json
+from ..files import STANDARD_STREAM, extension_of, output, read_source, spare_file
+from .options import Parser, input_source, positive_int, print_json
 
 if TYPE_CHECKING:
+    from ..batch import Task
+    from ..batch.journal import Journal
     from ..batch.listing import Pair
-
-Task = Callable[[Path, Path], Any]
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,15 @@ class Job:
         extension: of outputs.
         is_input: which files of a folder are meant.
         key: what says how outputs are made, to know those of another run again; JSON has it.
-        task: makes a `splatcodec.batch.Task` of a file and its output.
+        task: makes a `splatcodec.batch.Task` of a file, its output and where that is noted.
+        warm_up: as of `splatcodec.batch.run`.
     """
 
     extension: str
     is_input: Callable[[Path], bool]
     key: dict[str, Any]
-    task: Task
+    task: "Callable[[Path, Path, Journal], Task]"
+    warm_up: Callable[[], object]
 
 
 def usage_of(command: str) -> str:
@@ -87,9 +90,8 @@ def run_many(arguments: argparse.Namespace, job: Job) -> None:
         ResultsError: some files failed, as lines have said.
         ValueError: no files are meant, or two would become the same.
     """
-    from ..batch.journal import Journal, check_folder
+    from ..batch.journal import Done, Journal, check_folder
     from ..batch.listing import pairs
-    from ..batch.work import DIGESTS
 
     folder = Path(arguments.folder)
     found = pairs(
@@ -98,26 +100,22 @@ def run_many(arguments: argparse.Namespace, job: Job) -> None:
         job.extension,
         job.is_input,
         recursive=arguments.recursive,
-        listed=_listed(arguments.files_from),
+        listed=listed(arguments.files_from),
     )
     check_report(arguments.report, overwrite=arguments.overwrite or arguments.resume)
     check_folder(folder)
     journal = Journal(folder, job.key)
-
-    def note(pair: "Pair", outcome: dict[str, Any]) -> None:
-        source_digest, output_digest = (outcome.pop(name) for name in DIGESTS)
-        journal.append(pair.output, source_digest, output_digest, outcome)
-
-    rows = {pair: journal.find(*pair) if arguments.resume else None for pair in found}
-    work_through(arguments, arguments.folder, rows, job.task, note)
+    done = Done(journal) if arguments.resume else None
+    rows = {pair: None if done is None else done.find(*pair) for pair in found}
+    work_through(arguments, arguments.folder, rows, lambda pair: job.task(*pair, journal), job.warm_up)
 
 
 def work_through(
     arguments: argparse.Namespace,
     label: str,
     rows: "dict[Pair, dict[str, Any] | None]",
-    task: Task,
-    note: "Callable[[Pair, dict[str, Any]], None]" = lambda pair, outcome: None,
+    task: "Callable[[Pair], Task]",
+    warm_up: Callable[[], object],
 ) -> None:
     """Do what has no row yet, say how far it is, write a report and sum up.
 
@@ -125,11 +123,11 @@ def work_through(
         arguments: `jobs`, `report`, `json` and `quiet` count.
         label: what to call it all in the summary.
         rows: what is known, by source and output.
-        task: as of `Job`.
-        note: called with what has been found.
+        task: makes one of a source and its output.
+        warm_up: as of `Job`.
 
     Raises:
-        OSError: the report cannot be written.
+        OSError: the report cannot be written, or there is no room for more.
         ResultsError: some files failed, as lines have said.
     """
     from splatkernels import get_num_threads
@@ -142,7 +140,7 @@ def work_through(
     errors: dict[Pair, str] = {}
     beside = nullcontext() if arguments.report is None else output(arguments.report)
     with beside as report, _progress(len(left), arguments.quiet) as (step, say):
-        for done, outcome in run([task(*pair) for pair in left], arguments.jobs or get_num_threads()):
+        for done, outcome in run([task(pair) for pair in left], arguments.jobs or get_num_threads(), warm_up):
             pair = Pair(done.source, done.output)
             if isinstance(outcome, Failure):
                 errors[pair] = outcome.error
@@ -150,8 +148,6 @@ def work_through(
             else:
                 for line in outcome["warnings"]:
                     say(line)
-                outcome["warnings"] = "; ".join(outcome["warnings"])
-                note(pair, outcome)
                 rows[pair] = outcome
             step()
         if report is not None:
@@ -183,16 +179,17 @@ def check_report(path: str | None, *, overwrite: bool) -> None:
             spare_file(path)
 
 
-def _listed(path: str | None) -> list[str]:
+def listed(path: str | None) -> list[str]:
+    """The names in a file of names, one in a line; none without one.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     if path is None:
         return []
-    if path == STANDARD_STREAM:
-        if sys.stdin is None:
-            raise OSError("standard input is closed")
-        lines = sys.stdin.read().splitlines()
-    else:
-        lines = Path(path).read_text().splitlines()
-    return [line for line in lines if line]
+    # Names may hold what ends lines of a text, and what is no text.
+    lines = read_source(input_source(path)).split(b"\n")
+    return [os.fsdecode(name) for line in lines if (name := line.removesuffix(b"\r"))]
 
 
 @contextmanager
@@ -219,7 +216,8 @@ def _table(rows: "dict[Pair, dict[str, Any] | None]", errors: "dict[Pair, str]")
     writer = csv.DictWriter(text, ["source", "output", *names, "error"], lineterminator="\n")
     writer.writeheader()
     for pair, row in rows.items():
-        writer.writerow({**pair._asdict(), "error": errors.get(pair)} | (row or {}))
+        found = row and row | {"warnings": "; ".join(row["warnings"])}
+        writer.writerow({**pair._asdict(), "error": errors.get(pair)} | (found or {}))
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
