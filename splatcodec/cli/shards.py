@@ -17,7 +17,7 @@ from .options import Parser, positive_int, print_json
 if TYPE_CHECKING:
     from ..batch.listing import Pair
     from ..batch.run import Failure
-    from ..batch.shards import Recipe
+    from ..batch.sidecar import Recipe
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..batch import Failure
     from ..batch.journal import check_folder
     from ..batch.listing import pairs
-    from ..batch.shards import Recipe, finished
+    from ..batch.sidecar import Recipe, finished, sums
     from ..tars import PICTURES
 
     begun = time.perf_counter()
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
                 say(f"splatcodec: {failure['error']}")
             if not arguments.quiet:
                 say(f"{pair.output}: {_described(outcome)}")
-    total = _sums([row for row in rows.values() if row is not None])
+    total = sums([row for row in rows.values() if row is not None])
     total |= {"shards": len(rows) - lost, "failed_shards": lost, "done_before": len(rows) - len(left)}
     total["seconds"] = round(time.perf_counter() - begun, 3)
     if arguments.json:
@@ -141,17 +141,6 @@ def _extensions(text: str) -> tuple[str, ...]:
     if not all(found):
         raise argparse.ArgumentTypeError(f"expected extensions such as jpg,png, got {text!r}")
     return found
-
-
-def _sums(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What sidecars say together."""
-    names = ("pictures", "failed", "source_bytes", "gsi_bytes", "encode_seconds")
-    total: dict[str, Any] = {name: sum(row[name] for row in rows) for name in names}
-    for name in ("mean_bpp", "mean_psnr"):
-        known = [row for row in rows if row[name] is not None]
-        pictures = sum(row["pictures"] for row in known)
-        total[name] = sum(row[name] * row["pictures"] for row in known) / pictures if pictures else None
-    return total
 
 
 def _described(row: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 import splatcodec
 from splatcodec.batch.growing import Growing, growing
-from splatcodec.batch.shards import Recipe, finished
+from splatcodec.batch.sidecar import Recipe, finished
 from splatcodec.cli.main import main
 from splatcodec.options import Options
 
