@@ -75,7 +75,7 @@ def as_letters(data: bytes) -> str:
 
 def condensed(source: str) -> str:
     """CSS, HTML or JavaScript without indentation, and without comments that begin a line."""
-    source = re.sub(r"^\s*/\*.*?\*/\s*$", "", source, flags=re.MULTILINE | re.DOTALL)
+    source = re.sub(r"^\s*/\*(?:(?!\*/).)*\*/\s*$", "", source, flags=re.MULTILINE | re.DOTALL)
     lines = (line.strip() for line in source.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))
 

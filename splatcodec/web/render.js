@@ -25,6 +25,8 @@
   /** Standard deviations in cells of its level that a Gaussian has at least. */
   const LEAST = 2;
   const MOST_LEVELS = 12;
+  /** The longest side in pixels of a canvas that browsers have. */
+  const LARGEST = 32767;
   /** Variance in output pixels of the footprint of an output pixel, where it is as large as can be. */
   const FOOTPRINT = 0.12;
 
@@ -238,6 +240,9 @@
     /** Make all that is lost with a context. */
     restore() {
       const { gl } = this;
+      // A context that is lost has none of them.
+      const sides = [gl.getParameter(gl.MAX_TEXTURE_SIZE), ...(gl.getParameter(gl.MAX_VIEWPORT_DIMS) ?? [])];
+      this.largest = Math.min(...sides) || LARGEST;
       this.format = sumFormat(gl);
       this.gaussians = this.program(GAUSSIANS_VERTEX, GAUSSIANS_FRAGMENT);
       this.double = this.program(SCREEN_VERTEX, DOUBLE_FRAGMENT);
@@ -374,6 +379,7 @@
       if (!this.context) throw new Error("render: the canvas has neither a WebGL 2 nor a 2D context");
       this.targets = [];
       this.image = null;
+      this.largest = LARGEST;
     }
 
     setData() {}
@@ -532,6 +538,11 @@
       });
     }
 
+    /** The longest side in pixels of an output. */
+    get largest() {
+      return this.painter.largest;
+    }
+
     /** Choose what to draw. @param {import("./gsi.js").Picture} picture as `gsi.decode` gives it */
     setPicture(picture) {
       this.picture = picture;
@@ -539,11 +550,17 @@
       if (!this.isLost) this.painter.setData(this.data);
     }
 
-    /** Draw the picture, by default from its top-left corner on at its own size. @param {View} [view] */
+    /**
+     * Draw the picture, by default from its top-left corner on at its own size. Throws if a side of the canvas is
+     * longer than `largest`. @param {View} [view]
+     */
     draw({ x = 0, y = 0, zoom = 1, count = Infinity } = {}) {
       this.view = { x, y, zoom, count };
       const { width, height } = this.canvas;
       if (this.isLost || !this.picture || width === 0 || height === 0) return;
+      if (Math.max(width, height) > this.largest) {
+        throw new RangeError(`render: the canvas is ${width}x${height}, and no side can be above ${this.largest} here`);
+      }
       this.painter.draw(this.picture, this.data, levelsOf(this.data, width, height, zoom), this.view);
     }
   }

@@ -77,6 +77,8 @@ def test_json_cannot_end_a_script():
 def test_condensing_leaves_what_counts():
     source = '/** What it does. */\nlet a = "/* no comment */";\n\n  // Why.\n  a += "//";\n'
     assert condensed(source) == 'let a = "/* no comment */";\na += "//";'
+    source = "/* One. */ first();\nsecond();\n/* Two. */\nthird();\n/**\n * Three.\n */\nfourth();"
+    assert condensed(source) == "/* One. */ first();\nsecond();\nthird();\nfourth();"
 
 
 def test_a_page_holds_its_files_as_they_are(encoded):

@@ -170,6 +170,7 @@
 
   function drawPicture({ picture, order }, reduction) {
     const canvas = part.picture;
+    reduction = Math.max(reduction, Math.max(camera.width, camera.height) / renderer.largest);
     cover(canvas, reduction);
     const start = performance.now();
     renderer.draw({ x: camera.x, y: camera.y, zoom: camera.zoom / reduction, count: countShown({ picture, order }) });
