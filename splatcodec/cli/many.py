@@ -7,8 +7,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ResultsError
 from ..files import STANDARD_STREAM, extension_of, output, read_source, spare_file
 from .options import Parser, input_source, positive_int, print_json
+from .progress import counted
 
 if TYPE_CHECKING:
     from ..batch import Task
     from ..batch.journal import Journal
     from ..batch.listing import Pair
+
+_BAR = "{n_fmt}/{total_fmt}|{bar}| {rate_fmt}, {remaining} left"
 
 
 @dataclass(frozen=True)
@@ -139,15 +142,15 @@ def work_through(
     left = [pair for pair, row in rows.items() if row is None]
     errors: dict[Pair, str] = {}
     beside = nullcontext() if arguments.report is None else output(arguments.report)
-    with beside as report, _progress(len(left), arguments.quiet) as (step, say):
+    with beside as report, counted("files", _BAR, len(left), quiet=arguments.quiet) as (step, say):
         for done, outcome in run([task(pair) for pair in left], arguments.jobs or get_num_threads(), warm_up):
             pair = Pair(done.source, done.output)
             if isinstance(outcome, Failure):
                 errors[pair] = outcome.error
-                say(outcome.error)
+                say(f"splatcodec: {outcome.error}")
             else:
                 for line in outcome["warnings"]:
-                    say(line)
+                    say(f"splatcodec: {line}")
                 rows[pair] = outcome
             step()
         if report is not None:
@@ -190,23 +193,6 @@ def listed(path: str | None) -> list[str]:
     # Names may hold what ends lines of a text, and what is no text.
     lines = read_source(input_source(path)).split(b"\n")
     return [os.fsdecode(name) for line in lines if (name := line.removesuffix(b"\r"))]
-
-
-@contextmanager
-def _progress(total: int, quiet: bool) -> "Iterator[tuple[Callable[[], None], Callable[[str], None]]]":
-    """What to call after each file, and to say a fault in a line; on a terminal there is a bar."""
-
-    def say(line: str) -> None:
-        print(f"splatcodec: {line}", file=sys.stderr)
-
-    if quiet or not total or not sys.stderr.isatty():
-        yield lambda: None, say
-        return
-    from tqdm import tqdm
-
-    form = "{n_fmt}/{total_fmt}|{bar}| {rate_fmt}, {remaining} left"
-    with tqdm(total=total, leave=False, bar_format=form, unit=" files") as bar:
-        yield lambda: bar.update(), lambda line: tqdm.write(f"splatcodec: {line}", file=sys.stderr)
 
 
 def _table(rows: "dict[Pair, dict[str, Any] | None]", errors: "dict[Pair, str]") -> bytes:

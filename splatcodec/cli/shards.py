@@ -3,8 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,14 @@ from splatkernels import resolve_device
 from ..errors import ResultsError
 from .encoding import add_encoder, check_encoder, encoder_options
 from .options import Parser, positive_int, print_json
+from .progress import counted
 
 if TYPE_CHECKING:
     from ..batch.listing import Pair
     from ..batch.run import Failure
     from ..batch.sidecar import Recipe
+
+_BAR = "{n_fmt} pictures, {rate_fmt}, {elapsed}"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
@@ -83,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
     rows = {pair: finished(*pair, recipe, overwrite=arguments.overwrite) for pair in found}
     left = [pair for pair, row in rows.items() if row is None]
     lost = 0
-    with _progress(arguments.quiet) as (step, say):
+    with counted("pictures", _BAR, quiet=arguments.quiet) as (step, say):
         for pair, outcome in _encoded(arguments, left, recipe, step):
             if isinstance(outcome, Failure):
                 lost += 1
@@ -121,18 +123,6 @@ def _encoded(
     from ..batch.shards import encode_shards
 
     return encode_shards(left, recipe, arguments.jobs or get_num_threads(), step)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
-    """What to call after each picture, and to say a line; on a terminal they are counted."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda: None, lambda line: print(line, file=sys.stderr)
-        return
-    from tqdm import tqdm
-
-    with tqdm(leave=False, bar_format="{n_fmt} pictures, {rate_fmt}, {elapsed}", unit=" pictures") as bar:
-        yield lambda: bar.update(), lambda line: tqdm.write(line, file=sys.stderr)
 
 
 def _extensions(text: str) -> tuple[str, ...]:

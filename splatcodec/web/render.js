@@ -47,7 +47,8 @@
       const [layer, k] = i < colors.n ? [colors, i] : [alpha, i - colors.n];
       smaller[i] = Math.min(layer.scales[2 * k], layer.scales[2 * k + 1]);
     }
-    const ranks = ranksOf(colors);
+    const ranks = new Uint32Array(colors.n);
+    strongestFirst(colors).forEach((i, rank) => (ranks[i] = rank));
     const data = new Float32Array(STRIDE * n);
     let at = 0;
     for (const i of inRisingOrder(smaller)) {
@@ -71,18 +72,15 @@
     return Uint32Array.from(values.keys()).sort((a, b) => values[a] - values[b]);
   }
 
-  /** The place of each Gaussian of a layer among all, by energy, the largest first. */
-  function ranksOf(layer) {
-    const { n, channels, scales, amplitudes } = layer;
+  /** Numbers of the Gaussians of a layer by energy, the largest first. */
+  function strongestFirst({ n, channels, scales, amplitudes }) {
     // Less than none, so that the largest come first.
     const energies = new Float64Array(n);
     for (let i = 0; i < n; i++) {
       for (let c = 0; c < channels; c++) energies[i] -= amplitudes[channels * i + c] ** 2;
       energies[i] *= scales[2 * i] * scales[2 * i + 1];
     }
-    const ranks = new Uint32Array(n);
-    inRisingOrder(energies).forEach((i, rank) => (ranks[i] = rank));
-    return ranks;
+    return inRisingOrder(energies);
   }
 
   /** The standard deviation in output pixels of one on the canvas. */
@@ -565,5 +563,5 @@
     }
   }
 
-  globalThis.gsiRender = { Renderer };
+  globalThis.gsiRender = { Renderer, strongestFirst };
 })();

@@ -35,18 +35,8 @@
   function opened(file) {
     if (file.picture) return file;
     file.picture = { ...gsi.decode(file.bytes), key: files.indexOf(file) };
-    file.order = strongestFirst(file.picture.colors);
+    file.order = gsiRender.strongestFirst(file.picture.colors);
     return file;
-  }
-
-  /** Numbers of Gaussians by falling energy. */
-  function strongestFirst({ n, channels, scales, amplitudes }) {
-    const energy = new Float64Array(n);
-    for (let i = 0; i < n; i++) {
-      for (let k = 0; k < channels; k++) energy[i] += amplitudes[channels * i + k] ** 2;
-      energy[i] *= scales[2 * i] * scales[2 * i + 1];
-    }
-    return Uint32Array.from({ length: n }, (_, i) => i).sort((i, j) => energy[j] - energy[i]);
   }
 
   async function show(number) {
