@@ -10,7 +10,7 @@ from typing import Any
 
 from ..container import DEPTHS
 from ..files import output, spare_file
-from .many import Job, add_many, is_many, run_many, usage_of
+from .many import Work, add_many, is_many, run_many, usage_of
 from .options import (
     Parser,
     add_limits,
@@ -112,7 +112,7 @@ def _decode_many(arguments: argparse.Namespace) -> None:
     def task(source: Path, made: Path, journal: Journal) -> Task:
         return Task(decode_file, source, made, (how, arguments.overwrite, journal))
 
-    run_many(arguments, Job(extension, is_gsi, key, task, warm_up_decoder))
+    run_many(arguments, Work(extension, is_gsi, key, task, warm_up_decoder))
 
 
 def _size(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..errors import TargetError
 from ..files import STANDARD_STREAM, describe, output, spare_file
 from .encoding import add_encoder, check_encoder, encoder_options
 from .fits import interrupts, progress
-from .many import Job, add_many, is_many, run_many, usage_of
+from .many import Work, add_many, is_many, run_many, usage_of
 from .options import Parser, input_source, print_json, refuse_same_file
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _encode_many(arguments: argparse.Namespace) -> None:
     def task(source: Path, made: Path, journal: Journal) -> Task:
         return Task(encode_file, source, made, (options, arguments.overwrite, journal))
 
-    run_many(arguments, Job(".gsi", is_picture, key, task, partial(warm_up_encoder, options)))
+    run_many(arguments, Work(".gsi", is_picture, key, task, partial(warm_up_encoder, options)))
 
 
 def _check(arguments: argparse.Namespace) -> None:

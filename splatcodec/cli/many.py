@@ -27,7 +27,7 @@ _BAR = "{n_fmt}/{total_fmt}|{bar}| {rate_fmt}, {remaining} left"
 
 
 @dataclass(frozen=True)
-class Job:
+class Work:
     """What a subcommand does with many files.
 
     Attributes:
@@ -85,7 +85,7 @@ def is_many(arguments: argparse.Namespace) -> bool:
     return False
 
 
-def run_many(arguments: argparse.Namespace, job: Job) -> None:
+def run_many(arguments: argparse.Namespace, work: Work) -> None:
     """Do what is not done yet, say how far it is, and sum up.
 
     Raises:
@@ -100,17 +100,17 @@ def run_many(arguments: argparse.Namespace, job: Job) -> None:
     found = pairs(
         arguments.inputs,
         folder,
-        job.extension,
-        job.is_input,
+        work.extension,
+        work.is_input,
         recursive=arguments.recursive,
         listed=listed(arguments.files_from),
     )
     check_report(arguments.report, overwrite=arguments.overwrite or arguments.resume)
     check_folder(folder)
-    journal = Journal(folder, job.key)
+    journal = Journal(folder, work.key)
     done = Done(journal) if arguments.resume else None
     rows = {pair: None if done is None else done.find(*pair) for pair in found}
-    work_through(arguments, arguments.folder, rows, lambda pair: job.task(*pair, journal), job.warm_up)
+    work_through(arguments, arguments.folder, rows, lambda pair: work.task(*pair, journal), work.warm_up)
 
 
 def work_through(
@@ -127,7 +127,7 @@ def work_through(
         label: what to call it all in the summary.
         rows: what is known, by source and output.
         task: makes one of a source and its output.
-        warm_up: as of `Job`.
+        warm_up: as of `Work`.
 
     Raises:
         OSError: the report cannot be written, or there is no room for more.
