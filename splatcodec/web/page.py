@@ -22,6 +22,9 @@ _SCRIPTS = (
     "viewer/marks.js",
     "viewer/comparison.js",
     "viewer/facts.js",
+    "viewer/files.js",
+    "viewer/drawing.js",
+    "viewer/keys.js",
     "viewer/view.js",
 )
 _CHANGED = {ord(letter): ord(letter) + 128 for letter in "\0\r<"}
