@@ -158,9 +158,7 @@ def taking_place(temporary: str, target: str, name: str, permissions: int | None
         OSError: it cannot be written.
     """
     try:
-        with naming(name):
-            file = open(temporary, "xb")  # noqa: SIM115  # closed by the next block, which names no errors
-        with file:
+        with _created(temporary, name) as file:
             if permissions is not None:
                 with naming(name):
                     os.chmod(temporary, permissions)
@@ -175,6 +173,19 @@ def taking_place(temporary: str, target: str, name: str, permissions: int | None
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+@contextmanager
+def _created(path: str, name: str) -> Iterator[BinaryIO]:
+    """A new file that is closed when the block ends; errors of both call it by a name."""
+    with naming(name):
+        file = open(path, "xb")  # noqa: SIM115  # closed below, where errors have a name
+    try:
+        yield file
+    finally:
+        # Whatever could not be written is tried once more.
+        with naming(name):
+            file.close()
 
 
 def write_all(file: IO[bytes], data: bytes) -> None:
