@@ -62,7 +62,18 @@ def describe(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
         text = f"{os.fsdecode(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return in_one_line(text)
+
+
+def in_one_line(text: str) -> str:
+    """A text without what would end its line, as names of files may hold it."""
     return " ".join(text.split())
+
+
+def about(text: str, name: str, *others: str) -> str:
+    """A message in one line that names a file, unless it begins with that name already, or with another one."""
+    line, known = in_one_line(text), [in_one_line(own) for own in (name, *others)]
+    return line if line.startswith(tuple(known)) else f"{known[0]}: {line}"
 
 
 def extension_of(path: str | os.PathLike[str], known: Sequence[str], what: str) -> str:

@@ -170,7 +170,7 @@ def _timed(
     except raised:
         raise
     except Exception as error:  # one picture of a million must not end what goes on with the others
-        found = dict.fromkeys(names) | {"error": in_one_line(error)}
+        found = dict.fromkeys(names) | {"error": fault_of(error)}
     return rest | found | {"seconds": time.perf_counter() - begun}
 
 
@@ -203,7 +203,7 @@ def warm_up_decoder() -> None:
         decode(to_bytes(splats, profile))
 
 
-def in_one_line(error: Exception) -> str:
+def fault_of(error: Exception) -> str:
     """What is wrong; of errors that nobody foresees, which kind it is as well."""
     text = describe(error)
     return (

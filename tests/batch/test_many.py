@@ -374,6 +374,18 @@ def test_warnings_and_faults_name_the_file_in_one_line(tmp_path):
     assert found["broken"] == Failure(f"{tmp_path / 'broken'}: KeyError: 'nothing'")
 
 
+def test_names_of_two_lines_or_more_blanks_are_told_once_and_in_one_line(tmp_path):
+    source, output = tmp_path / "a\nb  c.png", tmp_path / "out  of.gsi"
+    tasks = [Task(_read, source, output), Task(_read, output, source, (1,))]
+    lines = [outcome.error for _, outcome in run(tasks, 1)]
+    assert lines == [f"{tmp_path}/a b c.png: no such file or directory"] * 2
+
+
+def _read(source: Path, output: Path, which: int = 0) -> dict[str, bool]:
+    (source, output)[which].read_bytes()
+    return {}
+
+
 def _sleep(source: Path, output: Path, seconds: float) -> dict[str, bool]:
     time.sleep(seconds)
     return {}

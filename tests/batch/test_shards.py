@@ -14,7 +14,9 @@ from unittest.mock import Mock, patch
 import pytest
 
 import splatcodec
+from splatcodec.batch import Encoder
 from splatcodec.batch.growing import Growing, growing
+from splatcodec.batch.shards import encode_member
 from splatcodec.batch.sidecar import Recipe, finished
 from splatcodec.cli.main import main
 from splatcodec.options import Options
@@ -57,6 +59,12 @@ def test_pictures_become_gsi_files_and_failures_are_told(folder, tmp_path, capsy
     assert (total["shards"], total["pictures"], total["failed"]) == (2, 5, 1)
     psnrs = [splatcodec.evaluate(originals[f"{n}.png"], made[f"{n}.gsi"]).psnr for n in ("0000", "0002")]
     assert sidecar["mean_psnr"] == pytest.approx(sum(psnrs) / 2)
+
+
+def test_a_member_of_any_name_is_told_once_and_in_one_line(tmp_path):
+    (tmp_path / "a.tar").write_bytes(b"no picture")
+    row = encode_member(tmp_path / "a.tar", "a\nb  c.png", 0, 10, Encoder())
+    assert row["error"] == f"{tmp_path}/a.tar/a b c.png: not an image file that Pillow can read"
 
 
 def test_what_is_finished_is_left_alone_and_what_is_not_ours_is_kept(folder, tmp_path):
