@@ -90,8 +90,13 @@ def extension_of(path: str | os.PathLike[str], known: Sequence[str], what: str) 
     return extension
 
 
-def spare_file(path: str | os.PathLike[str], unless: bytes | None = None) -> None:
+def spare_file(path: str | os.PathLike[str], unless: bytes | None = None, kind: str = ".gsi file") -> None:
     """Leave a file alone, such as a second picture that `*` stood for, unless it is empty or begins with these bytes.
+
+    Args:
+        path: of the file.
+        unless: what it may begin with.
+        kind: what such a file is called.
 
     Raises:
         FileExistsError: there is one.
@@ -99,13 +104,13 @@ def spare_file(path: str | os.PathLike[str], unless: bytes | None = None) -> Non
     """
     if not os.path.isfile(path):
         return
-    kind = ""
+    why = ""
     if unless is not None:
         with open(path, "rb") as file:
             if file.read(len(unless)) in (b"", unless):
                 return
-        kind = " and is no .gsi file"
-    raise FileExistsError(errno.EEXIST, f"exists{kind}; --overwrite replaces it", os.fspath(path))
+        why = f" and is no {kind}"
+    raise FileExistsError(errno.EEXIST, f"exists{why}; --overwrite replaces it", os.fspath(path))
 
 
 @contextmanager
