@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO, RawIOBase
 from typing import IO, BinaryIO, TypeGuard
@@ -27,6 +27,17 @@ def source_name(source: object) -> str:
         return os.fspath(source)
     name = getattr(source, "name", None)
     return name if isinstance(name, str) else f"<{type(source).__name__}>"
+
+
+def names_of(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Paths as text.
+
+    Raises:
+        TypeError: it is one path, whose letters would be taken for several.
+    """
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise TypeError(f"expected a list of paths, got one: {os.fspath(paths)!r}")
+    return [os.fspath(path) for path in paths]
 
 
 def read_source(source: Source, count: int | None = None) -> bytes:

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import io
 import json
 import os
 import pickle
@@ -401,6 +402,10 @@ def test_coders_travel_and_tell_faults(picture):
     assert encoder({"image": b"no picture"})["error"].endswith("not an image file that Pillow can read")
     assert encoder({"other": 1})["error"] == "the row has no 'image'"
     assert decoder({"gsi": b""})["error"]
+    np.testing.assert_array_equal(decoder({"gsi": io.BytesIO(row["gsi"])})["image"], decoded["image"])
+    for other in ("photo.gsi", 7, None, io.StringIO()):
+        kind = type(other).__name__
+        assert decoder({"gsi": other})["error"] == f"expected the bytes of a .gsi file, or such a file, got {kind}"
     with pytest.raises(TypeError, match="scael"):
         Decoder(scael=2)
 
