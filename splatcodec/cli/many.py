@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ResultsError
-from ..files import STANDARD_STREAM, describe, extension_of, output, read_source, spare_file
+from ..files import STANDARD_STREAM, describe, extension_of, in_one_line, output, read_source, spare_file
 from .options import Parser, input_source, positive_int, print_json
 from .progress import counted
 
@@ -261,4 +261,4 @@ def _sum_up(
         text += f", mean {total['mean_bpp']:.3f} bpp" if "mean_bpp" in total else ""
         text += f", mean PSNR {total['mean_psnr']:.2f} dB" if "mean_psnr" in total else ""
         done = len(rows) + failed - before
-        print(f"{text}, {seconds:.1f} s, {done / max(seconds, 1e-9):.1f} files/s", file=sys.stderr)
+        print(in_one_line(f"{text}, {seconds:.1f} s, {done / max(seconds, 1e-9):.1f} files/s"), file=sys.stderr)

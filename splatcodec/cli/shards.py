@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from splatkernels import resolve_device
 
 from ..errors import ResultsError
-from ..files import describe
+from ..files import describe, in_one_line
 from .encoding import add_encoder, check_encoder, encoder_options
 from .options import Parser, positive_int, print_json
 from .progress import counted
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
             for failure in outcome["failures"]:
                 say(f"splatcodec: {failure['error']}")
             if not arguments.quiet:
-                say(f"{pair.output}: {_described(outcome)}")
+                say(in_one_line(f"{pair.output}: {_described(outcome)}"))
     total = sums([row for row in rows.values() if row is not None])
     total |= {"shards": count - lost, "failed_shards": lost, "done_before": before}
     total["seconds"] = round(time.perf_counter() - begun, 3)
@@ -118,7 +118,8 @@ def run(arguments: argparse.Namespace) -> None:
         print_json(total)
     elif not arguments.quiet:
         aside = f" ({before} done before)" if before else ""
-        print(f"{arguments.folder}: {total['shards']} shards{aside}, {_described(total)}", file=sys.stderr)
+        line = f"{arguments.folder}: {total['shards']} shards{aside}, {_described(total)}"
+        print(in_one_line(line), file=sys.stderr)
     if lost:
         raise ResultsError(f"{lost} of {count} shards failed")
     if total["failed"]:
@@ -158,7 +159,7 @@ def _telling_of_compressed() -> Iterator[Callable[[Path], bool]]:
         yield is_meant
     finally:
         if aside:
-            warnings.warn(f"{aside[0]}: left out, as {len(aside)} compressed files in all; unpack them", stacklevel=1)
+            warnings.warn(f"{aside[0]}: is compressed and left out ({len(aside)} in all); unpack them", stacklevel=1)
 
 
 def _extensions(text: str) -> tuple[str, ...]:

@@ -302,6 +302,11 @@ def test_any_name_can_be_listed(tmp_path, end):
         (["a.png", "-o", ""], 1, "'': no such file"),
         (["-o", "out", "--files-from", "names.csv"], 1, "more: is a folder; a list names files"),
         (
+            ["-o", "out", "--files-from", "list.csv", "--report", "list.csv", "--resume"],
+            1,
+            "list.csv: this run reads it",
+        ),
+        (
             ["a.png", "names.csv", "-o", "out", "--report", "names.csv", "--overwrite"],
             1,
             "names.csv: this run reads it",
@@ -319,6 +324,7 @@ def test_wrong_calls_do_nothing(pictures, monkeypatch, capsys, arguments, code, 
     monkeypatch.chdir(pictures)
     (pictures / "empty").mkdir()
     (pictures / "names.csv").write_text("a.png\nmore\n")
+    (pictures / "list.csv").write_text("a.png\n")
     before = sorted(map(str, pictures.rglob("*")))
     try:
         found = main(["encode", *arguments])

@@ -134,7 +134,7 @@ def test_a_wrong_call_says_so_and_does_nothing(folder, tmp_path, capsys, monkeyp
         (["missing.tar", "-o", "out"], 1, "missing.tar: no such file"),
         (["text.tar", "-o", "out", "-j", "1"], 1, "text.tar: no tar file, or damaged"),
         (["packed.tar", "-o", "out", "-j", "1"], 1, "packed.tar: is compressed; unpack it"),
-        (["packed", "-o", "out"], 1, "packed/a.tar.gz: left out, as 2 compressed files in all"),
+        (["packed", "-o", "out"], 1, "packed/a.tar.gz: is compressed and left out (2 in all)"),
         (["in/a.tar", "in/../in/a.tar", "out/a.tar", "-o", "new"], 1, "would become new/a.tar"),
         (["-o", "out", "--ray", "in/a.tar", "in/b.tar"], 2, "--ray takes an address, not in/a.tar"),
         (["in", "-o", "out", "--pictures", "jpg,,png"], 2, "expected extensions such as jpg,png"),
@@ -178,6 +178,15 @@ def test_only_what_dead_processes_left_is_removed(tmp_path):
         first.write(b"first")
     assert output.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [output]
+
+
+def test_remarks_on_any_name_are_a_line(folder, tmp_path, capsys):
+    odd = folder.rename(tmp_path / "a\nb  c")
+    (odd / "b.tar").rename(odd / "b.tar.gz")
+    assert shards(odd, "-o", odd / "out", "-j", 1) == 0
+    first, second, _ = capsys.readouterr().err.splitlines()
+    assert first == f"splatcodec: {tmp_path}/a b c/b.tar.gz: is compressed and left out (1 in all); unpack them"
+    assert second.startswith(f"{tmp_path}/a b c/out/a.tar: 3 pictures")
 
 
 def test_names_may_be_long(tmp_path):
