@@ -19,9 +19,20 @@ sums of the backward pass up through shared memory, and spend more instructions 
 
 # Channels that one launch renders, held in registers; images with more are rendered in groups of as many.
 _GROUP = 4
-# Gaussians and strips of tiles that a warp sorts at a time: most Gaussians are less than four tiles wide.
 # Counting and emitting pairs must agree on every one, so neither may round otherwise than written.
-_BINNING = {"TILE": TILE, "BLOCK": 8, "STRIPS": 4, "num_warps": 1, "enable_fp_fusion": False}
+_EXACT = {"TILE": TILE, "enable_fp_fusion": False}
+# Gaussians and strips of tiles that a program counts at a time: most Gaussians are less than four tiles wide.
+_COUNT = {"BLOCK": 8, "STRIPS": 4, "num_warps": 1} | _EXACT
+# Gaussians that a program emits pairs of, and the strips and bands of tiles that it emits at a time: of all of them,
+# and of one that is wider. One as wide as a picture of 768 x 512 takes three trips, of 4096 x 4096 128.
+EMIT = {
+    "BLOCK": 16,
+    "STRIPS": 4,
+    "BANDS": 8,
+    "WIDE_STRIPS": 16,
+    "WIDE_BANDS": 32,
+    "num_warps": 4,
+} | _EXACT
 # Gaussians and slots that a warp adds up at a time: most Gaussians meet fewer than eight tiles.
 GATHER = {"BLOCK": 4, "SLOTS": 8, "num_warps": 1}
 
@@ -63,7 +74,7 @@ def project(
     frames = means.new_empty((gaussians, 8))
     amplitudes = means.new_empty((gaussians, channels))
     counts = means.new_empty(gaussians + 1, dtype=torch.int64)
-    triton_binning.project[(max(1, -(-gaussians // _BINNING["BLOCK"])),)](
+    triton_binning.project[(max(1, -(-gaussians // _COUNT["BLOCK"])),)](
         means,
         scales,
         rotations,
@@ -83,7 +94,7 @@ def project(
         output.footprint,
         output.cutoff,
         LOGARITHMIC=logarithmic,
-        **_BINNING,
+        **_COUNT,
     )
     return Projection(frames, amplitudes, counts.cumsum(0))
 
@@ -118,7 +129,7 @@ def sort_into_tiles(projection: Projection, capacity: int, output: Output) -> Gp
     # Slots without a pair belong to a tile behind the last.
     pair_tiles = torch.full((capacity,), tile_count(output), dtype=key, device=frames.device)
     owners = torch.empty(capacity, dtype=torch.int32, device=frames.device)
-    triton_binning.emit_pairs[(-(-gaussians // _BINNING["BLOCK"]),)](
+    triton_binning.emit_pairs[(-(-gaussians // EMIT["BLOCK"]),)](
         frames,
         offsets,
         pair_tiles,
@@ -128,7 +139,7 @@ def sort_into_tiles(projection: Projection, capacity: int, output: Output) -> Gp
         output.height,
         output.width,
         output.cutoff,
-        **_BINNING,
+        **EMIT,
     )
     pair_tiles, order = torch.sort(pair_tiles, stable=True)
     tiles = torch.arange(tile_count(output) + 1, dtype=key, device=frames.device)
