@@ -142,8 +142,8 @@ class GpuFrameAdam:
         self.settle()
         with torch.cuda.device_of(self._goal):
             projection = self._project()
-            tiles = gpu.sort_into_tiles(projection, self._pair_count(projection), self._output)
-            return gpu.forward(tiles, self._output).cpu().numpy()
+            pairs = gpu.emit_pairs(projection, self._pair_count(projection), self._output)
+            return gpu.forward(gpu.sort_into_tiles(projection, pairs, self._output), self._output).cpu().numpy()
 
     def step(self, rates: Rates, penalty: Penalty | None = None) -> Errors:
         """Move every Gaussian once, soon, to reduce the weighted squared error and a penalty.
@@ -174,12 +174,11 @@ class GpuFrameAdam:
         with torch.cuda.device_of(self._goal):
             self._set(rates, penalty, 1.0)
             projection = self._project()
-            pairs = self._pair_count(projection)
-            tiles = gpu.sort_into_tiles(projection, pairs, self._output)
-            image = gpu.forward(tiles, self._output)
+            pairs = gpu.emit_pairs(projection, self._pair_count(projection), self._output)
+            image = gpu.forward(gpu.sort_into_tiles(projection, pairs, self._output), self._output)
             gradient = differentiate(image)
             check_image_gradient(gradient, image)
-            self._descend(gpu.backward(tiles, gradient.contiguous(), self._output), projection, pairs)
+            self._descend(projection, pairs, gpu.cut_into_tiles(gradient))
 
     def settle(self) -> None:
         """Wait for the steps so far, and repeat those that were lost for want of room."""
@@ -245,16 +244,18 @@ class GpuFrameAdam:
     def _run(self, capacity: int) -> None:
         """One step, without waiting for the device."""
         projection = self._project()
-        tiles = gpu.sort_into_tiles(projection, capacity, self._output)
-        errors, pair_sums = gpu.squared_error(tiles, self._goal, self._weights, self._output)
-        self._descend(pair_sums, projection, capacity)
+        pairs = gpu.emit_pairs(projection, capacity, self._output)
+        tiles = gpu.sort_into_tiles(projection, pairs, self._output)
+        errors, gradient = gpu.compare(tiles, self._goal, self._weights, self._output)
+        self._descend(projection, pairs, gradient)
         triton_update.record_error[(1,)](
             errors, projection.offsets, self._journal, len(errors), len(self), capacity, BLOCK=1024, num_warps=4
         )
 
-    def _descend(self, pair_sums: Tensor, projection: gpu.Projection, capacity: int) -> None:
-        triton_update.descend[(-(-len(self) // gpu.GATHER["BLOCK"]),)](
-            pair_sums,
+    def _descend(self, projection: gpu.Projection, pairs: gpu.Pairs, gradient: Tensor) -> None:
+        """Move along a gradient in tiles."""
+        triton_update.descend[(-(-len(self) // gpu.UPDATE["BLOCK"]),)](
+            gpu.backward(projection, pairs, gradient, self._output),
             projection.offsets,
             self._parameters,
             self._firsts,
@@ -263,12 +264,12 @@ class GpuFrameAdam:
             self._settings,
             len(self),
             len(self._goal),
-            capacity,
+            len(pairs.owners),
             *self._betas,
             *self._bounds,
             self._largest_color,
             CALM_SPREAD,
-            **gpu.GATHER,
+            **gpu.UPDATE,
         )
 
     def _project(self) -> gpu.Projection:

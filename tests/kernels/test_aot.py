@@ -18,7 +18,7 @@ from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 from triton.runtime.jit import JITFunction  # noqa: E402
 
-from splatkernels import gpu, gpu_adam, triton_binning, triton_tiles, triton_update  # noqa: E402
+from splatkernels import gpu, gpu_adam, triton_backward, triton_binning, triton_tiles, triton_update  # noqa: E402
 from splatkernels.descent import Rates  # noqa: E402
 from splatkernels.geometry import Output  # noqa: E402
 
@@ -65,7 +65,9 @@ def recorded_launches() -> dict[str, tuple[JITFunction, dict, dict, dict]]:
                 np.zeros((channels, 40, 50), np.float32), smallest_scale=1, largest_scale=2, cutoff=3, device="cpu"
             )
             optimizer.step(Rates(0.15, 0.1, 0.1, 0.02))
-        gpu.rasterize(*gaussians, Output(4096, 4096))
+        # Tiles beyond 16 bits.
+        gaussians = [torch.zeros(shape) for shape in ((3, 2), (3, 2), (3,), (3, 1))]
+        gpu.rasterize_backward(*gaussians, torch.zeros(1, 16, 16 * 2**15), Output(16, 16 * 2**15))
     return launches
 
 
@@ -75,12 +77,12 @@ LAUNCHES = recorded_launches()
 def test_every_kernel_is_launched():
     kernels = {
         name
-        for module in (triton_binning, triton_tiles, triton_update)
+        for module in (triton_backward, triton_binning, triton_tiles, triton_update)
         for name, value in vars(module).items()
         if isinstance(value, JITFunction) and value.fn.__module__ == module.__name__ and not name.startswith("_")
     }
     modules = {path.stem for path in Path(gpu.__file__).parent.glob("triton_*.py")}
-    assert modules == {"triton_geometry", "triton_binning", "triton_tiles", "triton_update"}
+    assert modules == {"triton_backward", "triton_geometry", "triton_binning", "triton_tiles", "triton_update"}
     assert kernels == {kernel.__name__ for kernel, *_ in LAUNCHES.values()}
 
 

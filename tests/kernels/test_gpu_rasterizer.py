@@ -71,7 +71,8 @@ def test_pairs_are_the_tiles_within_the_cutoff(name):
     scene = SCENES[name]
     output = output_of(scene, cutoff=3.0)
     projection = gpu.project(*tensors_of(scene), output)
-    tiles = gpu.sort_into_tiles(projection, int(projection.offsets[-1]), output)
+    pairs = gpu.emit_pairs(projection, int(projection.offsets[-1]), output)
+    tiles = gpu.sort_into_tiles(projection, pairs, output)
     across = -(-scene.width // gpu.TILE)
     listed = np.zeros((len(scene.means), gpu.tile_count(output)), int)
     starts, owners = tiles.starts.tolist(), tiles.owners.cpu().numpy()
@@ -106,7 +107,7 @@ def test_outputs_of_many_tiles_are_sorted_by_wider_keys():
     output = Output(16 * 200, 16 * 200)
     gaussians = [torch.tensor(rows, device=DEVICE) for rows in ([[3190.0, 3190.0]], [[1.0, 1.0]], [0.0], [[1.0]])]
     projection = gpu.project(*gaussians, output)
-    tiles = gpu.sort_into_tiles(projection, 7, output)
+    tiles = gpu.sort_into_tiles(projection, gpu.emit_pairs(projection, 7, output), output)
     assert int(projection.offsets[-1]) == 1
     assert tiles.starts[-2:].tolist() == [0, 1]
     assert tiles.starts.diff().sum() == 1
