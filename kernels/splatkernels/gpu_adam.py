@@ -102,9 +102,14 @@ class GpuFrameAdam:
         self._biases = self._goal.new_empty((0, 2))
         self._settings = self._goal.new_zeros(8)  # four rates, then the numbers of the penalty
         self._settings_there: tuple[float, ...] | None = None
+        # A row for every step that may be pending: copies from pinned memory, and only these, do not keep the host
+        # waiting, so none may be written to before it was read.
+        self._settings_to_come = torch.empty((_MOST_PENDING, 8), pin_memory=self._goal.is_cuda)
         self._journal = self._goal.new_zeros(1 + 2 * _MOST_PENDING)
         self._pending: list[tuple[Rates, Penalty | None, _ErrorsToCome]] = []
         self._patience = 1
+        self._replays = self._goal.is_cuda
+        self._graph: torch.cuda.CUDAGraph | None = None
         self._start_over()
 
     def __len__(self) -> int:
@@ -207,8 +212,9 @@ class GpuFrameAdam:
     def _start_over(self) -> None:
         """Forget the buffers' capacity and the graph: the Gaussians are others, or have outgrown them."""
         self._capacity: int | None = None
-        self._graph: torch.cuda.CUDAGraph | None = None
         self._compiled = False
+        # The graph itself lives until the next one was captured, which takes over its memory.
+        self._captured = False
         # Room that has lasted for some steps is trusted for as many more, so few are lost when it does not.
         self._patience = 1
 
@@ -220,26 +226,42 @@ class GpuFrameAdam:
                 self._capacity = min(max(int(_HEADROOM * pairs), _SMALLEST_CAPACITY), MOST_PAIRS)
             # The sums of a step are of half the squared error.
             self._set(rates, penalty, 0.5)
-            if self._graph is None and self._compiled and self._goal.is_cuda:
-                self._graph = torch.cuda.CUDAGraph()
-                stream = torch.cuda.Stream(self._goal.device)
-                # Other threads may fit other images meanwhile, but only one may capture.
-                with _capturing, torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
-                    self._run(self._capacity)
-            if self._graph is None:
+            if self._replays and self._compiled:
+                if not self._captured:
+                    self._graph = self._capture(self._capacity)
+                    self._captured = True
+                assert self._graph is not None
+                self._graph.replay()
+            else:
                 # Kernels compile in their first run, which a capture could not do.
                 self._run(self._capacity)
                 self._compiled = True
-            else:
-                self._graph.replay()
         self._pending.append((rates, penalty, errors))
 
     def _set(self, rates: Rates, penalty: Penalty | None, share: float) -> None:
         """Tell the device how to move along sums that are of a share of the loss."""
         settings = (rates.means, rates.scales, rates.rotations, rates.colors, *penalty_numbers(penalty, share))
         if settings != self._settings_there:
-            self._settings.copy_(torch.tensor(settings), non_blocking=True)
+            row = self._settings_to_come[len(self._pending)]
+            row.copy_(torch.tensor(settings))
+            self._settings.copy_(row, non_blocking=True)
             self._settings_there = settings
+
+    def _capture(self, capacity: int) -> torch.cuda.CUDAGraph:
+        """A graph of one step.
+
+        `torch.cuda.graph` would wait for the device and empty torch's cache of memory, at every stage of a fit.
+        """
+        graph = torch.cuda.CUDAGraph()
+        pool = None if self._graph is None else self._graph.pool()
+        # Other threads may fit other images meanwhile, but only one may capture.
+        with _capturing, torch.cuda.stream(torch.cuda.Stream(self._goal.device)):
+            graph.capture_begin(pool, capture_error_mode="thread_local")
+            try:
+                self._run(capacity)
+            finally:
+                graph.capture_end()
+        return graph
 
     def _run(self, capacity: int) -> None:
         """One step, without waiting for the device."""
