@@ -11,7 +11,7 @@ from splatkernels.adam import FrameAdam
 from splatkernels.descent import Penalty, Rates
 from splatkernels.gaussians import Gaussians
 
-from .devices import DEVICE, gpu_code, needs_device, poisoned_buffers
+from .devices import DEVICE, gpu_code, needs_device, needs_interpreter, poisoned_buffers, shuffled_programs
 from .scenes import random_scene
 
 pytest.importorskip("triton")
@@ -19,7 +19,7 @@ pytest.importorskip("triton")
 from splatkernels import gpu_adam
 from splatkernels.gpu_adam import GpuFrameAdam
 
-__all__ = ["poisoned_buffers"]
+__all__ = ["poisoned_buffers", "shuffled_programs"]
 
 pytestmark = [*gpu_code, pytest.mark.usefixtures("poisoned_buffers")]
 
@@ -180,6 +180,21 @@ def test_no_gaussians_leave_the_target_as_error():
     optimizer = GpuFrameAdam(target, **OPTIONS, device=DEVICE)
     assert_close(optimizer.step(RATES), 2 * [(target**2).mean()])
     np.testing.assert_array_equal(optimizer.render(), 0)
+
+
+@needs_interpreter
+def test_steps_do_not_depend_on_the_order_of_programs(request):
+    def fitted() -> Gaussians:
+        optimizer = GpuFrameAdam(target_of(2, 21, 35), **OPTIONS, device=DEVICE)
+        optimizer.append(random_scene(9, 21, 35, channels=2, scales=(1, 20)).gaussians)
+        for _ in range(2):
+            optimizer.step(RATES, PENALTY)
+        return optimizer.gaussians
+
+    ordered = fitted()
+    request.getfixturevalue("shuffled_programs")
+    for first, second in zip(ordered, fitted(), strict=True):
+        np.testing.assert_array_equal(first, second)
 
 
 def test_a_capture_that_fails_leaves_no_graph(monkeypatch):
