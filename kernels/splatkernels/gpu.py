@@ -37,8 +37,8 @@ EMIT = {
     "num_warps": 4,
 } | _EXACT
 # Pairs of one Gaussian that a program differentiates: more would keep the others waiting for the last.
-PART = 32
-# Rows of sums that a program adds up at a time: of a Gaussian as wide as a picture of 768 x 512 all 49.
+PART = 16
+# Rows of sums that a program adds up at a time: those of a Gaussian as wide as a picture of 768 x 512 in two trips.
 GATHER = {"ROWS": 64, "num_warps": 1}
 # Gaussians that a program updates, one per thread.
 UPDATE = {"BLOCK": 32, "num_warps": 1}

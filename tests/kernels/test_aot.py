@@ -13,6 +13,7 @@ from triton.runtime.jit import JITFunction
 
 from splatkernels import gpu, triton_backward, triton_binning, triton_tiles, triton_update
 
+from . import arithmetic
 from .machine_code import LAUNCHES, MachineCode, compiled, count
 
 # Bytes of shared memory that a thread block may have, by compute capability.
@@ -118,3 +119,10 @@ def test_pairs_are_counted_strip_by_strip(launch, capability):
     (loop,) = counting
     assert len(loop) <= 90
     assert count(loop, "LDG") == count(loop, "STG") == count(loop, "BAR") == 0
+
+
+def test_a_step_takes_90_microseconds_by_arithmetic():
+    parts = arithmetic.step()
+    assert sum(part.time for part in parts) <= 90
+    # No warp is left alone for much longer than all others take.
+    assert all(part.longest <= part.issue + 8 for part in parts)

@@ -36,7 +36,7 @@ def test_its_pairs_are_emitted_in_few_trips(height, width, trips, accesses):
     assert max(accesses) <= 30 + 2 * trips
 
 
-@pytest.mark.parametrize(("height", "width", "trips"), [(512, 768, 1), (4096, 4096, 33)])
+@pytest.mark.parametrize(("height", "width", "trips"), [(512, 768, 2), (4096, 4096, 65)])
 def test_its_sums_are_gathered_in_few_trips(height, width, trips, accesses, monkeypatch):
     projection, output = widest(height, width)
     pairs = gpu.emit_pairs(projection, gpu.tile_count(output), output)
@@ -54,4 +54,4 @@ def test_programs_share_its_pairs(accesses):
     gpu.backward(projection, pairs, gradient, output)
     # Of each pair the next tile and three channels; before, the Gaussian is loaded, and afterwards its sums are stored.
     assert max(accesses) <= 4 * gpu.PART + 40
-    assert len(pairs.owners) > 2 * gpu.PART
+    assert len(pairs.owners) > 4 * gpu.PART
