@@ -34,6 +34,7 @@ EMIT = {
     "BANDS": 8,
     "WIDE_STRIPS": 16,
     "WIDE_BANDS": 32,
+    "FILL": 512,
     "num_warps": 4,
 } | _EXACT
 # Pairs of one Gaussian that a program differentiates: more would keep the others waiting for the last.
@@ -133,16 +134,15 @@ def emit_pairs(projection: Projection, capacity: int, output: Output) -> Pairs:
 
     Args:
         projection: N Gaussians in the pixels of `output`.
-        capacity: pairs to make room for; Gaussians with slots beyond it are left out.
+        capacity: pairs to make room for; if there are more, none is listed.
         output: the image to render.
     """
     gaussians, device = len(projection.frames), projection.frames.device
     # The time of a radix sort grows with the width of its keys.
     key = torch.int16 if tile_count(output) < 2**15 else torch.int32
-    # Slots without a pair belong to a tile behind the last.
-    tiles = torch.full((capacity,), tile_count(output), dtype=key, device=device)
+    tiles = torch.empty(capacity, dtype=key, device=device)
     owners = torch.empty(capacity, dtype=torch.int32, device=device)
-    triton_binning.emit_pairs[(-(-gaussians // EMIT["BLOCK"]),)](
+    triton_binning.emit_pairs[(max(1, -(-gaussians // EMIT["BLOCK"])),)](
         projection.frames,
         projection.offsets,
         tiles,
@@ -151,6 +151,7 @@ def emit_pairs(projection: Projection, capacity: int, output: Output) -> Pairs:
         capacity,
         output.height,
         output.width,
+        tile_count(output),
         output.cutoff,
         **EMIT,
     )
@@ -160,8 +161,11 @@ def emit_pairs(projection: Projection, capacity: int, output: Output) -> Pairs:
 def sort_into_tiles(projection: Projection, pairs: Pairs, output: Output) -> GpuTiles:
     """List the pairs of projected Gaussians tile by tile, in the order of their slots."""
     sorted_tiles, order = torch.sort(pairs.tiles, stable=True)
-    tiles = torch.arange(tile_count(output) + 1, dtype=sorted_tiles.dtype, device=sorted_tiles.device)
-    starts = torch.searchsorted(sorted_tiles, tiles, out_int32=True)
+    tiles = tile_count(output)
+    starts = torch.empty(tiles + 1, dtype=torch.int32, device=sorted_tiles.device)
+    triton_binning.find_starts[(tiles // 32 + 1,)](
+        sorted_tiles, starts, tiles, len(sorted_tiles), BLOCK=32, num_warps=1
+    )
     return GpuTiles(projection.frames, projection.amplitudes, starts, order, pairs.owners)
 
 

@@ -194,6 +194,7 @@ def emit_pairs(
     capacity,
     height,
     width,
+    tiles,
     cutoff,
     TILE: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -201,18 +202,26 @@ def emit_pairs(
     BANDS: tl.constexpr,
     WIDE_STRIPS: tl.constexpr,
     WIDE_BANDS: tl.constexpr,
+    FILL: tl.constexpr,
 ):
-    """Write the pairs of BLOCK Gaussians to their slots; pairs beyond the capacity are left out.
+    """Write the pairs of BLOCK Gaussians to their slots, or none if all pairs exceed the capacity.
 
-    STRIPS x BANDS tiles of each are written at a time. Gaussians that reach farther than WIDE_STRIPS x WIDE_BANDS tiles
-    then follow one by one, by as many: the rest of the block would wait for the widest otherwise.
+    Slots without a pair get a tile behind the last. STRIPS x BANDS tiles of each Gaussian are written at a time. Those
+    that reach farther than WIDE_STRIPS x WIDE_BANDS tiles follow one by one, by as many: the rest of the block would
+    wait for the widest otherwise.
     """
+    pairs = tl.load(offsets + gaussians)
+    pairs = tl.where(pairs <= capacity, pairs, 0)
+    for start in range(pairs + tl.program_id(0) * FILL, capacity, tl.num_programs(0) * FILL):
+        free = start + tl.arange(0, FILL)
+        tl.store(pair_tiles + free, tiles, mask=free < capacity)
+
     # Neighbours are of similar width; those of a block lie far apart, so that no block has all the wide ones.
     i = tl.program_id(0) + tl.num_programs(0) * tl.arange(0, BLOCK)
     present = i < gaussians
     slot = tl.load(offsets + i, mask=present, other=0)
     end = tl.load(offsets + i + 1, mask=present, other=0)
-    present = (slot < end) & (end <= capacity)
+    present = (slot < end) & (end <= pairs)
     x = tl.load(frames + i * 8, mask=present, other=1.0)
     y = tl.load(frames + i * 8 + 1, mask=present, other=1.0)
     strips = _strips(x, tl.load(frames + i * 8 + 6, mask=present, other=1.0), width, TILE)[1]
@@ -225,3 +234,23 @@ def emit_pairs(
             k, k < gaussians, frames, offsets, pair_tiles, owners, height, width, cutoff, TILE, WIDE_STRIPS, WIDE_BANDS
         )
         wide &= i > k
+
+
+@triton.jit(do_not_specialize=SIZES)
+def find_starts(
+    sorted_tiles,  # [capacity] tiles of all pairs in ascending order
+    starts,  # [T + 1]
+    tiles,
+    capacity,
+    BLOCK: tl.constexpr,
+):
+    """Find the first pair of each tile, and the end of the last, by bisection."""
+    tile = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    low = tl.zeros([BLOCK], tl.int32)
+    high = low + capacity
+    while tl.max(high - low) > 0:
+        middle = low + (high - low) // 2
+        before = tl.load(sorted_tiles + middle, mask=low < high, other=0) < tile
+        high = tl.where(before, high, middle)
+        low = tl.where(before & (low < high), middle + 1, low)
+    tl.store(starts + tile, low, mask=tile <= tiles)
