@@ -17,7 +17,7 @@ def release(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version.split("+")[0])[:3]))
 
 
-pytestmark = pytest.mark.skipif(
+needs_working_interpreter = pytest.mark.skipif(
     release(triton.__version__) < (3, 7, 1) and release(np.__version__) >= (2, 4),
     reason="Triton's interpreter works with this NumPy from Triton 3.7.1 on",
 )
@@ -50,6 +50,7 @@ def processes():
         process.kill()
 
 
+@needs_working_interpreter
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_interpreted_kernels(processes, name):
     report, _ = processes[name].communicate(timeout=900)
