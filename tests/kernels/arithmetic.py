@@ -22,7 +22,7 @@ CYCLES = 1755
 """Per microsecond."""
 SCHEDULERS = 132 * 4
 L2_BYTES = 6.5e6
-"""Read per microsecond from the L2 cache; others measured 5.5e6 to 7e6."""
+"""Read per microsecond from the L2 cache. Assumed: multiprocessors could take 14.8e6, at 64 bytes a cycle each."""
 L2_CYCLES = 270
 """From a load that misses the L1 cache to its value."""
 LONE_CYCLES = 2

@@ -11,7 +11,7 @@ from splatkernels.adam import FrameAdam
 from splatkernels.descent import Penalty, Rates
 from splatkernels.gaussians import Gaussians
 
-from .devices import DEVICE, gpu_code, needs_device, needs_interpreter, poisoned_buffers, shuffled_programs
+from .devices import DEVICE, INTERPRETED, gpu_code, needs_device, needs_interpreter, poisoned_buffers, shuffled_programs
 from .scenes import random_scene
 
 pytest.importorskip("triton")
@@ -33,8 +33,10 @@ def target_of(channels: int, height: int, width: int) -> np.ndarray:
 
 
 def assert_same(ours, twin):
+    # A device's exponentials and divisions are approximate, and Adam makes as much of small gradients as of large ones.
+    tolerance = 2e-5 if INTERPRETED else 1e-3
     for actual, expected in zip(ours.gaussians, twin.gaussians, strict=True):
-        np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-5)
+        np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
 
 
 def assert_close(errors, expected):
