@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reports import commit
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -211,7 +213,11 @@ def main() -> int:
         return 0
 
     start = time.perf_counter()
-    report: dict = {"date": now.isoformat(timespec="seconds"), "unit": "microseconds", "rows": []}
+    try:
+        code = commit()
+    except (OSError, subprocess.CalledProcessError):
+        code = "unknown"  # A copy on another machine may be without git.
+    report: dict = {"date": now.isoformat(timespec="seconds"), "commit": code, "unit": "microseconds", "rows": []}
     print("medians in microseconds")
     print("".rjust(17), *(name.rjust(13) for name in (*COLUMNS, f"{FIT_STEPS} steps")))
     for row in arguments.rows:

@@ -37,7 +37,7 @@ def differentiate(
     PART: tl.constexpr,
 ):
     """Write one row of sums, for CHANNELS channels from `channel` on."""
-    # Programs of further pairs come first, as nearly all of these have most to do.
+    # Programs of further pairs come first: none has more to do than those of a wide Gaussian.
     part = tl.program_id(0)
     parts = tl.cdiv(capacity, PART)
     pairs = tl.load(offsets + gaussians)

@@ -40,7 +40,8 @@ def test_a_row_that_fails_loses_no_other(tmp_path):
     assert bad["failure"] in ended.stdout
 
 
-def test_a_row_that_takes_too_long_is_ended(tmp_path):
+def test_a_row_that_takes_too_long_is_ended(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(PROGRAM.parent)
     specification = importlib.util.spec_from_file_location("gpu_benchmark", PROGRAM)
     program = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(program)
