@@ -29,6 +29,7 @@ _REACH = 2.5
 # Inner product, both of unit energy, from which on neighbours may stand in for each other.
 _STAND_INS = 0.3
 # Added to the diagonal of overlaps, which are 1 there: no colour is fitted again quite perfectly.
+# It also exceeds what is left of overlaps that count as 0, at most e^-9 of each neighbour.
 _DAMPING = 1e-3
 
 
@@ -67,8 +68,7 @@ def survivors(
     The one that the picture would miss most is kept in any case. All else is as in `removal_costs`.
     """
     overlaps = _Overlaps(gaussians, height, width, weights)
-    left: NDArray[np.integer] = np.arange(gaussians.n_gaussians)
-    stale = left
+    left = stale = np.arange(gaussians.n_gaussians)
     while len(left) > 1:
         costs = overlaps.costs(left, stale)
         out = ~keep(costs)
@@ -101,7 +101,7 @@ class _Overlaps:
         if weights is not None:
             self._energies *= weights_at(weights, gaussians)
 
-    def costs(self, left: NDArray[np.integer], stale: NDArray[np.integer]) -> NDArray[np.float64]:
+    def costs(self, left: NDArray[np.int64], stale: NDArray[np.int64]) -> NDArray[np.float64]:
         """Costs of those that are `left`, of which some are `stale`: not known yet, or no longer."""
         is_left = np.zeros(len(self._means), bool)
         is_left[left] = True
@@ -110,9 +110,7 @@ class _Overlaps:
         run(_find_costs, len(stale) // 256, *args, self._neighbors, self._stand_ins, self._costs)
         return self._costs[left]
 
-    def without(
-        self, out: NDArray[np.integer], left: NDArray[np.integer]
-    ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    def without(self, out: NDArray[np.int64], left: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Those that are left once others are `out`, and whose costs that changes.
 
         Of two neighbours that both would go, the cheaper one goes first, and the other one waits.
@@ -120,7 +118,7 @@ class _Overlaps:
         going = np.zeros(len(self._means), bool)
         going[out] = True
         near = self._neighbors[out]
-        one, place = np.nonzero((near >= 0) & (np.arange(_NEIGHBORS) < self._stand_ins[out, None]))
+        one, place = np.nonzero(np.arange(_NEIGHBORS) < self._stand_ins[out, None])
         one, other = out[one], near[one, place]
         both = going[other]
         one, other = one[both], other[both]
@@ -217,7 +215,9 @@ def _find_costs(
         found = _find_neighbors(owners, starts[tile], starts[tile + 1], is_left, i, means, shapes, chosen, overlaps)
         neighbors[i] = -1
         neighbors[i, :found] = chosen[:found]
-        stand_ins[i] = np.searchsorted(-overlaps[:found], -_STAND_INS, side="right")
+        stand_ins[i] = 0
+        while stand_ins[i] < found and overlaps[stand_ins[i]] >= _STAND_INS:
+            stand_ins[i] += 1
         share = 1 + _DAMPING
         for a in range(found):
             # Row a of the factor, then the element of Gaussian i's own row: forward substitution.
