@@ -10,6 +10,7 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -73,6 +74,11 @@ def newest(kind: str) -> Path:
     return max((ROOT / "benchmarks" / "results").glob(f"????-??-??-{kind}.json"))
 
 
+def report_of(kind: str) -> Any:
+    """The newest results of a kind."""
+    return json.loads(newest(kind).read_text())
+
+
 @cache
 def kodak() -> Results:
     """The newest curves on Kodak."""
@@ -116,7 +122,7 @@ def fits() -> str:
     lines = ["| N | effort | mean PSNR | range | seconds a picture | |", "|---|---|---|---|---|---|"]
     kinds = {path.stem[11:] for path in (ROOT / "benchmarks" / "results").glob("*-fitting-n*-e*.json")}
     for kind in sorted(kinds, key=lambda kind: [int(number) for number in re.findall(r"\d+", kind)]):
-        report = json.loads(newest(kind).read_text())
+        report = report_of(kind)
         values = [row["psnr_float"] for row in report["rows"]]
         count, effort = re.findall(r"\d+", kind)
         mean = report["mean"]
@@ -128,7 +134,7 @@ def fits() -> str:
 
 
 def kernels() -> str:
-    report = json.loads(newest("kernels").read_text())
+    report = report_of("kernels")
     rows = {(row["backend"], row["threads"]): row for row in report["rows"] if row["gaussians"] == 5000}
     forward = rows["splatkernels", 1]["forward_ms"]
     one, two = (rows["splatkernels", threads]["forward_backward_ms"] for threads in (1, 2))
@@ -199,14 +205,14 @@ def rd_versions() -> str:
 
 
 def ablation() -> str:
-    report = json.loads(newest("ablation").read_text())
+    report = report_of("ablation")
     lines = ["| without | BD-rate by PSNR |", "|---|---|"]
     lines += [f"| {name} | {rate:+.1f} % |" for name, rate in report["bd_rates"].items() if name != "nothing"]
     return "\n".join(lines) + "\n"
 
 
 def attributes() -> str:
-    report = json.loads(newest("ablation").read_text())
+    report = report_of("ablation")
     names = ("means", "classes", "colors", "scales", "rotations")
     lines = [f"| quality | {' | '.join(names)} | sum |", f"|---|{'---|' * len(names)}---|"]
     for quality, own in report["bits_per_gaussian"].items():
@@ -216,7 +222,7 @@ def attributes() -> str:
 
 
 def worst() -> str:
-    report = json.loads(newest("worst").read_text())
+    report = report_of("worst")
     lines = ["| file, and what is made of it | bytes | seconds | MiB |", "|---|---|---|---|"]
     for case in report["cases"].values():
         lines.append(f"| {case['what']} | {case['bytes']:,} | {case['seconds']:.1f} | {case['mib']:,} |")
@@ -228,7 +234,7 @@ _CHECKED = {"NUMBA_BOUNDSCHECK": "indices checked", "NUMBA_DISABLE_JIT": "not co
 
 
 def fuzz() -> str:
-    logs = json.loads(newest("fuzz").read_text())
+    logs = report_of("fuzz")
     columns = ("files", "refused", "read", "drawn", "failed", "crashed", "hung", "seconds", "most MiB")
     lines = [f"| kernels | seed | {' | '.join(columns)} |", f"|---|---|{'---|' * len(columns)}"]
     for log in logs:
@@ -243,7 +249,7 @@ def fuzz() -> str:
 
 
 def throughput() -> str:
-    report = json.loads(newest("throughput").read_text())
+    report = report_of("throughput")
     rows = {(row["side"], row["effort"]): row for row in report["rows"]}
     lines = [
         "| effort | 256x256 | core-seconds a megapixel | 500x500 | core-seconds a megapixel | bpp | PSNR |",
@@ -265,7 +271,7 @@ def throughput() -> str:
 
 
 def hundred_million() -> str:
-    rows = json.loads(newest("throughput").read_text())["rows"]
+    rows = report_of("throughput")["rows"]
     lines = [
         "| effort | core-hours | days on 1000 cores | terabytes of .gsi files |",
         "|---|---|---|---|",
@@ -280,7 +286,7 @@ def hundred_million() -> str:
 
 
 def loader() -> str:
-    report = json.loads(newest("loader").read_text())
+    report = report_of("loader")
     total = report["total"]
     slowest = min(row["gsi"] for row in report["rows"])
     return (
@@ -294,7 +300,7 @@ def loader() -> str:
 
 
 def shards() -> str:
-    report = json.loads(newest("shards").read_text())
+    report = report_of("shards")
     (row,) = report["rows"]
     member, gigabytes = row["member_seconds"], row["digest_bytes_a_second"] / 1e9
     samples = report["samples"]
@@ -308,7 +314,7 @@ def shards() -> str:
 
 
 def web() -> str:
-    report = json.loads(newest("web").read_text())
+    report = report_of("web")
     (row,) = report["rows"]
     browser = " ".join(report["browser"].partition(".")[0].split())
     times = (
