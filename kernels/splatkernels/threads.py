@@ -54,8 +54,10 @@ def run(kernel: Callable[..., None], items: int, *args: object) -> None:
     failure: BaseException | None = None
     try:
         for part in range(1, parts):
-            helpers.append(_helper())
-            helpers[-1].begin(partial(kernel, part, parts, *args))
+            helper = _helper()
+            helper.begin(partial(kernel, part, parts, *args))
+            # Only now: one that has nothing to do would never end.
+            helpers.append(helper)
         kernel(0, parts, *args)
     except BaseException as own:
         failure = own
