@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from . import cpu
 from .descent import CALM_SPREAD, Errors, Penalty, Rates, check_image_gradient, check_weights, penalty_numbers
+from .fused import FusedRasterizer
 from .gaussians import (
     LOG_SCALE1,
     LOG_SCALE2,
@@ -29,10 +29,10 @@ from .gaussians import (
     from_parameters,
     to_parameters,
 )
-from .geometry import Output, check_gaussians
+from .geometry import check_gaussians
 from .jit import kernel
+from .spans import Spans
 from .threads import run
-from .tiles import CpuTiles, sort_into_tiles
 
 
 @kernel
@@ -124,6 +124,8 @@ class FrameAdam:
         self._first = np.empty((0, columns), np.float32)
         self._second = np.empty((0, columns), np.float32)
         self._steps = np.empty(0, np.int64)
+        channels, height, width = self.target.shape
+        self._rasterizer = FusedRasterizer(channels, height, width, cutoff)
 
     def __len__(self) -> int:
         return len(self._parameters)
@@ -150,7 +152,7 @@ class FrameAdam:
 
     def render(self) -> NDArray[np.float32]:
         """The current image [C, H, W], not clamped."""
-        return cpu.forward(*self._sorted(), *self.target.shape[1:])
+        return self._rasterizer.image(self._place())
 
     def step(self, rates: Rates, penalty: Penalty | None = None) -> Errors:
         """Move every Gaussian once, to reduce the weighted squared error and a penalty; returns the errors before.
@@ -158,7 +160,7 @@ class FrameAdam:
         Raises:
             ValueError: a row of the parameters is not finite.
         """
-        weighted, plain, sums = cpu.squared_error(*self._sorted(), self.target, self._weights)
+        weighted, plain, sums = self._rasterizer.squared_error(self._place(), self.target, self._weights)
         # The sums are of half the squared error.
         self._descend(sums, rates, penalty, 0.5)
         return Errors(weighted / self.target.size, plain / self.target.size)
@@ -179,11 +181,11 @@ class FrameAdam:
         Raises:
             ValueError: the gradient has another shape, or a row of the parameters is not finite.
         """
-        tiles, colors = self._sorted()
-        image = cpu.forward(tiles, colors, *self.target.shape[1:])
+        spans = self._place()
+        image = self._rasterizer.image(spans)
         gradient = np.ascontiguousarray(differentiate(image), np.float32)
         check_image_gradient(gradient, image)
-        self._descend(cpu.backward(tiles, colors, gradient), rates, penalty, 1.0)
+        self._descend(self._rasterizer.backward(spans, gradient), rates, penalty, 1.0)
 
     def _descend(self, sums: NDArray[np.float32], rates: Rates, penalty: Penalty | None, share: float) -> None:
         """Move along sums that are of a share of the loss."""
@@ -202,11 +204,12 @@ class FrameAdam:
             self.largest_color,
         )
 
-    def _sorted(self) -> tuple[CpuTiles, NDArray[np.float32]]:
-        """Gaussians sorted into tiles, and their colours [N, C]."""
-        means, scales, rotations, colors = self.gaussians
+    def _place(self) -> Spans:
+        """The Gaussians on the levels of the rasteriser.
+
+        Raises:
+            ValueError: a row of the parameters is not finite.
+        """
         if not math.isfinite(self._parameters.sum()):
-            check_gaussians(means, scales, rotations, colors)
-        height, width = self.target.shape[1:]
-        output = Output(height, width, cutoff=self.cutoff)
-        return sort_into_tiles(means, scales, rotations, output), np.ascontiguousarray(colors)
+            check_gaussians(*self.gaussians)
+        return self._rasterizer.place(self._parameters)

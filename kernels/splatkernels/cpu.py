@@ -32,8 +32,8 @@ from .simd import (
 from .threads import run
 from .tiles import TILE_ROWS, CpuTiles, band_count
 
-# Channels that fit in registers together; wider images are rendered in groups of as many.
-_GROUP = 4
+MOST_CHANNELS = 4
+"""Channels that fit in registers together; wider images are rendered in groups of as many."""
 _PLANE = TILE_ROWS * LANES
 _HALF_LANES = (LANES - 1) / 2
 _LOG2_E = math.log2(math.e)
@@ -246,42 +246,6 @@ def _backward(part, parts, channels, tiles, colors, image_gradient, sums):
 
 
 @kernel
-def _squared_error(part, parts, channels, tiles, colors, target, emphasis, errors, sums):
-    """As `squared_error`; `emphasis` [1, H, W] or [0, H, W]."""
-    pixels = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
-    goal = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
-    shares = np.ones((1, TILE_ROWS, LANES), np.float32)
-    width = target.shape[2]
-    across, bands = _bands(tiles, width)
-    most_pairs = 0
-    for band in range(part, bands, parts):
-        for tile in range(band * across, (band + 1) * across):
-            most_pairs = max(most_pairs, tiles.starts[tile + 1] - tiles.starts[tile])
-    weights = np.empty((most_pairs, TILE_ROWS, LANES), np.float32)
-    for band in range(part, bands, parts):
-        for column in range(across):
-            tile, x, y = band * across + column, column * LANES, band * TILE_ROWS
-            pixels[:] = 0
-            _add_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels)
-            _read_tile(target, x, y, goal)
-            # No pair has rows below the canvas, but its vectors do reach beyond the right edge.
-            if width - x < LANES:
-                pixels[:, :, width - x :] = 0
-            if len(emphasis):
-                _read_tile(emphasis, x, y, shares)
-            weighted = plain = splat(0.0)
-            for at in range(0, pixels.size, LANES):
-                residual = load(pixels, at) - load(goal, at)
-                slope = residual * load(shares, at % _PLANE)
-                store(pixels, at, slope)
-                weighted = fma(residual, slope, weighted)
-                plain = fma(residual, residual, plain)
-            errors[tile, 0] += add_lanes((weighted,))[0]
-            errors[tile, 1] += add_lanes((plain,))[0]
-            _differentiate_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels, sums)
-
-
-@kernel
 def _reduce(part, parts, tiles, pair_sums, sums):
     gaussians = sums.shape[0]
     for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
@@ -297,10 +261,10 @@ def _parts(tiles: CpuTiles, height: int) -> int:
     return min(band_count(height), len(tiles.slots) // _PAIRS_PER_PART)
 
 
-def _groups(channels: int) -> list[tuple[slice, tuple[int, ...]]]:
+def channel_groups(channels: int) -> list[tuple[slice, tuple[int, ...]]]:
     return [
-        (slice(first, min(first + _GROUP, channels)), (0,) * min(_GROUP, channels - first))
-        for first in range(0, channels, _GROUP)
+        (slice(first, min(first + MOST_CHANNELS, channels)), (0,) * min(MOST_CHANNELS, channels - first))
+        for first in range(0, channels, MOST_CHANNELS)
     ]
 
 
@@ -308,7 +272,7 @@ def _gather(tiles: CpuTiles, kernel, colors, image, *args) -> NDArray[np.float32
     """Run a kernel that fills slots, for each group of channels, and add them up by Gaussian: [N, C + MOMENTS]."""
     gaussians, channels = colors.shape
     sums = np.zeros((gaussians, channels + MOMENTS), np.float32)
-    for group, marker in _groups(channels):
+    for group, marker in channel_groups(channels):
         pair_sums = empty((len(tiles.slots), len(marker) + MOMENTS), np.float32)
         run(
             kernel,
@@ -339,7 +303,7 @@ def draw(tiles: CpuTiles, colors: NDArray[np.float32], image: NDArray[np.float32
 
     Gaussians that are added in parts give the very image of all at once.
     """
-    for group, marker in _groups(colors.shape[1]):
+    for group, marker in channel_groups(colors.shape[1]):
         part = np.ascontiguousarray(colors[:, group])
         run(_draw, _parts(tiles, image.shape[1]), marker, tiles, part, image[group], onto)
 
@@ -353,21 +317,3 @@ def backward(tiles: CpuTiles, colors: NDArray[np.float32], image_gradient: NDArr
         image_gradient: [C, H, W] of the loss.
     """
     return _gather(tiles, _backward, colors, image_gradient)
-
-
-def squared_error(
-    tiles: CpuTiles,
-    colors: NDArray[np.float32],
-    target: NDArray[np.float32],
-    weights: NDArray[np.float32] | None = None,
-) -> tuple[float, float, NDArray[np.float32]]:
-    """Squared error against `target` [C, H, W], with and without weights [H, W] on pixels.
-
-    Third come the sums [N, C + MOMENTS] of the gradient of half the weighted error. One pass over the tiles renders,
-    compares and differentiates while everything is in cache.
-    """
-    errors = np.zeros((len(tiles.starts) - 1, 2), np.float32)
-    emphasis = target[:0] if weights is None else weights[None]
-    sums = _gather(tiles, _squared_error, colors, target, emphasis, errors)
-    weighted, plain = errors.sum(axis=0, dtype=np.float64)
-    return float(weighted), float(plain), sums
