@@ -37,7 +37,7 @@ from .threads import run
 
 # In pixels of a level, the least standard deviation that is drawn there and not at a finer one. What enlarging does to
 # such a Gaussian, beyond its variance, is 0.2 % of its amplitude, as much as ends at 3.5 standard deviations.
-_NARROWEST = 1.1
+_LOG_NARROWEST, _LOG_2 = math.log(1.1), math.log(2)
 _HALF_LOG2_E = 0.5 * math.log2(math.e)
 # Columns of frames, in pixels of the level; the last two are by how much the scales are larger than what is drawn.
 MEAN_X, MEAN_Y, SHEAR, A_U, B_U, A_V, B_V, BY_E, BY_Y, HALF_WIDTH, NARROWING, REACH, REACH_X, BLUR1, BLUR2 = range(15)
@@ -77,17 +77,20 @@ def _place(part, parts, parameters, pyramid, cutoff, levels, colors, frames, cou
     for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
         row, frame = parameters[i], frames[i]
         log1, log2 = float(row[LOG_SCALE1]), float(row[LOG_SCALE2])
-        octaves = np.floor((min(log1, log2) - math.log(_NARROWEST)) / math.log(2.0))
+        octaves = np.floor((min(log1, log2) - _LOG_NARROWEST) / _LOG_2)
         level = int(min(max(octaves, 0.0), float(last)))
         zoom, start = pyramid.views[level]
         # Enlarging adds a variance, which those that are drawn lack.
-        frame[BLUR1] = blur1 = 1 / math.sqrt(1 - pyramid.variances[level] * math.exp(-2 * log1))
-        frame[BLUR2] = blur2 = 1 / math.sqrt(1 - pyramid.variances[level] * math.exp(-2 * log2))
+        scale1, scale2 = math.exp(log1), math.exp(log2)
+        narrow1 = math.sqrt(scale1 * scale1 - pyramid.variances[level])
+        narrow2 = math.sqrt(scale2 * scale2 - pyramid.variances[level])
+        frame[BLUR1] = blur1 = scale1 / narrow1
+        frame[BLUR2] = blur2 = scale2 / narrow2
         levels[i] = level
         for c in range(columns - SHAPE):
             colors[i, c] = row[SHAPE + c] * blur1 * blur2
 
-        scale1, scale2 = math.exp(log1) * zoom / blur1, math.exp(log2) * zoom / blur2
+        scale1, scale2 = narrow1 * zoom, narrow2 * zoom
         cos, sin = math.cos(row[ROTATION]), math.sin(row[ROTATION])
         u_x, u_y, v_x, v_y = cos / scale1, sin / scale1, -sin / scale2, cos / scale2
         a = u_x * u_x + v_x * v_x
@@ -101,7 +104,7 @@ def _place(part, parts, parameters, pyramid, cutoff, levels, colors, frames, cou
         frame[BY_E], frame[BY_Y] = -_HALF_LOG2_E * a, -_HALF_LOG2_E * b
         frame[HALF_WIDTH], frame[NARROWING] = cutoff * cutoff / a, b / a
         frame[REACH] = cutoff / math.sqrt(b)
-        frame[REACH_X] = reach_x = cutoff * math.hypot(cos * scale1, sin * scale2)
+        frame[REACH_X] = reach_x = cutoff * math.sqrt((cos * scale1) ** 2 + (sin * scale2) ** 2)
         first, final = _band_range(frame, pyramid.sizes[level])
         outside = frame[MEAN_X] + reach_x < 0 or frame[MEAN_X] - reach_x > pyramid.sizes[level, 1]
         counts[i] = 0 if outside or final < first else final // BAND_ROWS - first // BAND_ROWS + 1
