@@ -19,7 +19,7 @@ from scipy.special import ndtr
 from splatkernels.arrays import render_backward
 from splatkernels.gaussians import Gaussians
 from splatkernels.geometry import Output, covariances
-from splatkernels.jit import kernel
+from splatkernels.jit import inlined, kernel
 from splatkernels.threads import run
 from splatkernels.tiles import sort_into_tiles, tile_at
 
@@ -51,7 +51,8 @@ def removal_costs(
     Returns:
         Costs [N], summed over pixels and channels.
     """
-    return _costs(gaussians, height, width, weights)[0]
+    everyone = np.arange(gaussians.n_gaussians)
+    return _Overlaps(gaussians, height, width, weights).costs(everyone, everyone)
 
 
 def survivors(
@@ -65,52 +66,70 @@ def survivors(
 
     The one that the picture would miss most is kept in any case. All else is as in `removal_costs`.
     """
-    left = np.arange(gaussians.n_gaussians)
+    overlaps = _Overlaps(gaussians, height, width, weights)
+    left: NDArray[np.integer] = np.arange(gaussians.n_gaussians)
+    stale = left
     while len(left) > 1:
-        costs, neighbors = _costs(gaussians.take(left), height, width, weights)
+        costs = overlaps.costs(left, stale)
         out = ~keep(costs)
         out[np.argmax(costs)] = False
         if not out.any():
             break
-        # Of two neighbours that both would go, the cheaper one goes first.
-        one, place = np.nonzero(neighbors >= 0)
-        other = neighbors[one, place]
-        both = out[one] & out[other]
-        one, other = one[both], other[both]
-        first = (costs[one] < costs[other]) | ((costs[one] == costs[other]) & (one < other))
-        waits = np.zeros(len(out), bool)
-        waits[np.where(first, other, one)] = True
-        left = left[~out | waits]
+        left, stale = overlaps.without(left[out], left)
     kept = np.zeros(gaussians.n_gaussians, bool)
     kept[left] = True
     return kept
 
 
-def _costs(
-    gaussians: Gaussians,
-    height: int,
-    width: int,
-    weights: NDArray[np.float32] | None,
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The `removal_costs` [N], and neighbours [N, K] that may stand in for each Gaussian; -1 where there are fewer."""
-    means, scales, rotations, colors = gaussians
-    tiles = sort_into_tiles(means, scales, rotations, Output(height, width, cutoff=_REACH))
-    xx, xy, yy = covariances(scales, rotations)
-    shapes = np.stack([xx, xy, yy, scales.prod(axis=1, dtype=np.float64)], axis=1)
-    grams = np.zeros((len(means), 1 + _NEIGHBORS, 1 + _NEIGHBORS))
-    neighbors = np.full((len(means), _NEIGHBORS), -1)
-    run(_fill_grams, len(means) // 256, tiles.starts, tiles.owners, height, width, means, shapes, grams, neighbors)
-    neighbors[grams[:, 0, 1:] < _STAND_INS] = -1
-    diagonal = np.arange(1 + _NEIGHBORS)
-    grams[:, diagonal, diagonal] += _DAMPING
-    energies = np.pi * shapes[:, 3] * (colors.astype(np.float64) ** 2).sum(axis=1)
-    # A squared Gaussian is one of half the variance.
-    deviations = np.sqrt(np.stack([xx, yy], axis=1) / 2)
-    inside = ndtr(((width, height) - means) / deviations) - ndtr(-means / deviations)
-    costs = energies * inside.prod(axis=1) / np.linalg.inv(grams)[:, 0, 0]
-    if weights is not None:
-        costs *= weights_at(weights, gaussians)
-    return costs, neighbors
+class _Overlaps:
+    """What N Gaussians cost when they are removed, while some are."""
+
+    def __init__(self, gaussians: Gaussians, height: int, width: int, weights: NDArray[np.float32] | None) -> None:
+        means, scales, rotations, colors = gaussians
+        self._means, self._size = means, (height, width)
+        self._tiles = sort_into_tiles(means, scales, rotations, Output(height, width, cutoff=_REACH))
+        xx, xy, yy = covariances(scales, rotations)
+        self._shapes = np.stack([xx, xy, yy, scales.prod(axis=1, dtype=np.float64)], axis=1)
+        self._neighbors = np.empty((len(means), _NEIGHBORS), np.int64)
+        self._stand_ins = np.empty(len(means), np.int64)
+        self._costs = np.empty(len(means))
+        energies = np.pi * self._shapes[:, 3] * (colors.astype(np.float64) ** 2).sum(axis=1)
+        # A squared Gaussian is one of half the variance.
+        deviations = np.sqrt(np.stack([xx, yy], axis=1) / 2)
+        inside = ndtr(((width, height) - means) / deviations) - ndtr(-means / deviations)
+        self._energies = energies * inside.prod(axis=1)
+        if weights is not None:
+            self._energies *= weights_at(weights, gaussians)
+
+    def costs(self, left: NDArray[np.integer], stale: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Costs of those that are `left`, of which some are `stale`: not known yet, or no longer."""
+        is_left = np.zeros(len(self._means), bool)
+        is_left[left] = True
+        tiles, shapes = self._tiles, self._shapes
+        args = stale, is_left, tiles.starts, tiles.owners, *self._size, self._means, shapes, self._energies
+        run(_find_costs, len(stale) // 256, *args, self._neighbors, self._stand_ins, self._costs)
+        return self._costs[left]
+
+    def without(
+        self, out: NDArray[np.integer], left: NDArray[np.integer]
+    ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        """Those that are left once others are `out`, and whose costs that changes.
+
+        Of two neighbours that both would go, the cheaper one goes first, and the other one waits.
+        """
+        going = np.zeros(len(self._means), bool)
+        going[out] = True
+        near = self._neighbors[out]
+        one, place = np.nonzero((near >= 0) & (np.arange(_NEIGHBORS) < self._stand_ins[out, None]))
+        one, other = out[one], near[one, place]
+        both = going[other]
+        one, other = one[both], other[both]
+        costs = self._costs
+        first = (costs[one] < costs[other]) | ((costs[one] == costs[other]) & (one < other))
+        going[np.where(first, other, one)] = False
+        left = left[~going[left]]
+        changed = (going[self._neighbors[left]] & (self._neighbors[left] >= 0)).any(axis=1)
+        return left, left[changed]
 
 
 def weights_at(weights: NDArray[np.floating], gaussians: Gaussians) -> NDArray[np.floating]:
@@ -137,57 +156,79 @@ def all_but_least(costs: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
     return kept
 
 
-@kernel
+@inlined
 def _overlap(means, shapes, i, j):
-    """Inner product of two Gaussians over the plane, both of unit energy: 1 if they are equal."""
+    """Inner product of two Gaussians over the plane, both of unit energy: 1 if they are equal, 0 if below e^-9."""
     xx = shapes[i, 0] + shapes[j, 0]
     xy = shapes[i, 1] + shapes[j, 1]
     yy = shapes[i, 2] + shapes[j, 2]
     x = float(means[i, 0]) - means[j, 0]
     y = float(means[i, 1]) - means[j, 1]
     determinant = xx * yy - xy * xy
-    square = (yy * x * x - 2 * xy * x * y + xx * y * y) / determinant
-    return 2 * math.sqrt(shapes[i, 3] * shapes[j, 3] / determinant) * math.exp(-0.5 * square)
+    square = yy * x * x - 2 * xy * x * y + xx * y * y
+    if square > 18 * determinant:
+        return 0.0
+    return 2 * math.sqrt(shapes[i, 3] * shapes[j, 3] / determinant) * math.exp(-0.5 * square / determinant)
 
 
 @kernel
-def _fill_grams(part, parts, starts, owners, height, width, means, shapes, grams, neighbors):
-    """Fill `grams` [N, 1 + K, 1 + K] with the overlaps of each Gaussian and its `neighbors` [N, K] that overlap most.
+def _find_neighbors(owners, begin, end, is_left, i, means, shapes, chosen, overlaps):
+    """Fill `chosen` with the Gaussians that overlap Gaussian i most, in falling order of `overlaps`; how many.
 
-    `shapes` [N, 4] holds the covariances (xx, xy, yy) and the products of scales. Where there are fewer
-    neighbours, rows of the identity stand in.
+    They are among `owners` from `begin` to `end` - 1, and left.
     """
-    gaussians = len(means)
+    most, found = len(chosen), 0
+    for k in range(begin, end):
+        j = owners[k]
+        if j == i or not is_left[j]:
+            continue
+        overlap = _overlap(means, shapes, i, j)
+        if found == most and overlap <= overlaps[most - 1]:
+            continue
+        found = min(found + 1, most)
+        place = found - 1
+        while place > 0 and overlaps[place - 1] < overlap:
+            overlaps[place] = overlaps[place - 1]
+            chosen[place] = chosen[place - 1]
+            place -= 1
+        overlaps[place] = overlap
+        chosen[place] = j
+    return found
+
+
+@kernel
+def _find_costs(
+    part, parts, rows, is_left, starts, owners, height, width, means, shapes, energies, neighbors, stand_ins, costs
+):
+    """What it costs to remove some Gaussians, by number in `rows`, and their `neighbors` [N, K], -1 if there are fewer.
+
+    The first `stand_ins` [N] of the neighbours may stand in for a Gaussian. `shapes` [N, 4] holds the covariances
+    (xx, xy, yy) and the products of scales. With G the overlaps of a Gaussian and of the K that overlap it most, scaled
+    to a diagonal of 1, it costs 1 / [G^-1]_00 of its energy: what is left of its diagonal once the others are
+    eliminated, by the factors of Cholesky.
+    """
     most = neighbors.shape[1]
-    chosen = np.empty(1 + most, np.int64)
-    overlaps = np.empty(1 + most)
-    for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
-        chosen[0] = i
-        found = 0
+    chosen = np.empty(most, np.int64)
+    overlaps = np.empty(most)
+    factor = np.empty((most, most))
+    for k in range(part * len(rows) // parts, (part + 1) * len(rows) // parts):
+        i = rows[k]
         tile = tile_at(means[i, 0], means[i, 1], height, width)
-        for k in range(starts[tile], starts[tile + 1]):
-            j = owners[k]
-            if j == i:
-                continue
-            overlap = _overlap(means, shapes, i, j)
-            # Insert into the list of the largest, kept in falling order.
-            place = found
-            while place > 0 and overlaps[place] < overlap:
-                place -= 1
-            if place == most:
-                continue
-            found = min(found + 1, most)
-            for m in range(found, place + 1, -1):
-                overlaps[m] = overlaps[m - 1]
-                chosen[m] = chosen[m - 1]
-            overlaps[place + 1] = overlap
-            chosen[place + 1] = j
-        for a in range(1 + most):
-            grams[i, a, a] = 1
+        found = _find_neighbors(owners, starts[tile], starts[tile + 1], is_left, i, means, shapes, chosen, overlaps)
+        neighbors[i] = -1
+        neighbors[i, :found] = chosen[:found]
+        stand_ins[i] = np.searchsorted(-overlaps[:found], -_STAND_INS, side="right")
+        share = 1 + _DAMPING
         for a in range(found):
-            neighbors[i, a] = chosen[1 + a]
-        for a in range(1 + found):
-            for b in range(a):
-                overlap = _overlap(means, shapes, chosen[a], chosen[b])
-                grams[i, a, b] = overlap
-                grams[i, b, a] = overlap
+            # Row a of the factor, then the element of Gaussian i's own row: forward substitution.
+            for b in range(a + 1):
+                rest = 1 + _DAMPING if a == b else _overlap(means, shapes, chosen[a], chosen[b])
+                for c in range(b):
+                    rest -= factor[a, c] * factor[b, c]
+                factor[a, b] = math.sqrt(max(rest, 1e-12)) if a == b else rest / factor[b, b]
+            rest = overlaps[a]
+            for c in range(a):
+                rest -= factor[a, c] * overlaps[c]
+            overlaps[a] = rest / factor[a, a]
+            share -= overlaps[a] ** 2
+        costs[i] = energies[i] * share
