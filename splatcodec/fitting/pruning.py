@@ -67,8 +67,7 @@ def survivors(
     The one that the picture would miss most is kept in any case. All else is as in `removal_costs`.
     """
     overlaps = _Overlaps(gaussians, height, width, weights)
-    left: NDArray[np.integer] = np.arange(gaussians.n_gaussians)
-    stale = left
+    left = stale = np.arange(gaussians.n_gaussians)
     while len(left) > 1:
         costs = overlaps.costs(left, stale)
         out = ~keep(costs)
@@ -101,7 +100,7 @@ class _Overlaps:
         if weights is not None:
             self._energies *= weights_at(weights, gaussians)
 
-    def costs(self, left: NDArray[np.integer], stale: NDArray[np.integer]) -> NDArray[np.float64]:
+    def costs(self, left: NDArray[np.int64], stale: NDArray[np.int64]) -> NDArray[np.float64]:
         """Costs of those that are `left`, of which some are `stale`: not known yet, or no longer."""
         is_left = np.zeros(len(self._means), bool)
         is_left[left] = True
@@ -111,8 +110,8 @@ class _Overlaps:
         return self._costs[left]
 
     def without(
-        self, out: NDArray[np.integer], left: NDArray[np.integer]
-    ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        self, out: NDArray[np.int64], left: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Those that are left once others are `out`, and whose costs that changes.
 
         Of two neighbours that both would go, the cheaper one goes first, and the other one waits.
