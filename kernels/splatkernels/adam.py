@@ -154,6 +154,10 @@ class FrameAdam:
         self._second = self._second[mask]
         self._biases = self._biases[mask]
 
+    def calibrate(self) -> None:
+        """Draw the Gaussians exactly once, and correct what coarser levels and the cutoff do to them from now on."""
+        self._rasterizer.calibrate(self._parameters)
+
     def render(self) -> NDArray[np.float32]:
         """The current image [C, H, W], not clamped."""
         return self._rasterizer.image(self._place())

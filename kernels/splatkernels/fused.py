@@ -7,8 +7,9 @@ import numpy as np
 from numpy import empty
 from numpy.typing import NDArray
 
+from .arrays import render
 from .cpu import MOST_CHANNELS, channel_groups
-from .gaussians import MOMENTS, UU, UV, VV, U, V
+from .gaussians import MOMENTS, UU, UV, VV, U, V, from_parameters
 from .jit import kernel
 from .pyramid import BAND_ROWS, clear_margin, enlarge, make_pyramid, reduce
 from .simd import LANES, add_lanes, fma, load, splat, store
@@ -70,7 +71,7 @@ def _differentiate(part, parts, channels, spans, pyramid, finest, coarsest, colo
 
 
 @kernel
-def _subtract(channels, pyramid, first, last, target, emphasis, planes):
+def _subtract(channels, pyramid, first, last, target, lack, emphasis, planes):
     """Turn rows of level 0 into the gradient of half the squared error; gives the error with weights and without."""
     height, width = pyramid.sizes[0]
     start, row_step, channel_step = pyramid.places[0]
@@ -83,6 +84,8 @@ def _subtract(channels, pyramid, first, last, target, emphasis, planes):
             goal = (c * height + row) * width
             for x in range(0, width - LANES + 1, LANES):
                 residual = load(planes, at + x) - load(target, goal + x)
+                if len(lack):
+                    residual = residual + load(lack, goal + x)
                 slope = residual
                 if len(emphasis):
                     slope = residual * load(emphasis, row * width + x)
@@ -91,6 +94,8 @@ def _subtract(channels, pyramid, first, last, target, emphasis, planes):
                 plain = fma(residual, residual, plain)
             for x in range(width // LANES * LANES, width):
                 residual_x = planes[at + x] - target[c, row, x]
+                if len(lack):
+                    residual_x += lack[c, row, x]
                 slope_x = residual_x
                 if len(emphasis):
                     slope_x = residual_x * emphasis[0, row, x]
@@ -102,15 +107,16 @@ def _subtract(channels, pyramid, first, last, target, emphasis, planes):
 
 
 @kernel
-def _compare(part, parts, channels, pyramid, target, emphasis, planes, errors):
+def _compare(part, parts, channels, pyramid, target, lack, emphasis, planes, errors):
     """Turn level 0 into the gradient of half the squared error against `target` [C, H, W], whose `errors` are added.
 
-    These are [B, 2] by band: with the weights `emphasis`, [1, H, W] or [0, H, W], and without.
+    These are [B, 2] by band: with the weights `emphasis`, [1, H, W] or [0, H, W], and without. `lack` is what the image
+    lacks, [C, H, W] or [0, H, W].
     """
     for band in range(part, len(errors), parts):
         first = band * BAND_ROWS
         last = min(first + BAND_ROWS, pyramid.sizes[0, 0])
-        weighted, plain = _subtract(channels, pyramid, first, last, target, emphasis, planes)
+        weighted, plain = _subtract(channels, pyramid, first, last, target, lack, emphasis, planes)
         errors[band, 0] += weighted
         errors[band, 1] += plain
 
@@ -153,9 +159,19 @@ class FusedRasterizer:
     def __init__(self, channels: int, height: int, width: int, cutoff: float) -> None:
         self._shape = channels, height, width
         self._cutoff = cutoff
+        self._lack: NDArray[np.float32] | None = None
         self._pyramid, self._planes = make_pyramid(min(channels, MOST_CHANNELS), height, width)
         heights, widths = self._pyramid.sizes.T
         self._large = max(1, int((heights * widths > _FEW_PIXELS).sum()))
+
+    def calibrate(self, parameters: NDArray[np.float32]) -> None:
+        """From now on, add to images what that of the Gaussians of `parameters` [N, SHAPE + C] lacks now.
+
+        That is what levels and the cutoff do to it: it changes little as long as the Gaussians do.
+        """
+        self._lack = None
+        exact = render(*from_parameters(parameters), *self._shape[1:])
+        self._lack = exact - self.image(self.place(parameters))
 
     def place(self, parameters: NDArray[np.float32]) -> Spans:
         """Put the Gaussians of `parameters` [N, SHAPE + C] on their levels."""
@@ -167,7 +183,7 @@ class FusedRasterizer:
         for group, marker in channel_groups(self._shape[0]):
             self._draw(marker, spans, np.ascontiguousarray(spans.colors[:, group]))
             image[group] = self._view(len(marker))
-        return image
+        return image if self._lack is None else image + self._lack
 
     def backward(self, spans: Spans, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
         """The sums [N, C + MOMENTS] that `geometry.parameter_gradients` starts from.
@@ -193,10 +209,21 @@ class FusedRasterizer:
         """
         errors = np.zeros((self._pyramid.bands[1], 2))
         emphasis = target[:0] if weights is None else weights[None]
+        lack = target[:0] if self._lack is None else self._lack
 
         def fill(marker: tuple[int, ...], group: slice, colors: NDArray[np.float32], sums: Any) -> None:
             self._draw(marker, spans, colors)
-            run(_compare, self._parts(0), marker, self._pyramid, target[group], emphasis, self._planes, errors)
+            run(
+                _compare,
+                self._parts(0),
+                marker,
+                self._pyramid,
+                target[group],
+                lack[group],
+                emphasis,
+                self._planes,
+                errors,
+            )
             self._differentiate(marker, spans, colors, sums)
 
         sums = self._gather(spans, fill)

@@ -37,6 +37,8 @@ FIT_CUTOFF = 3.5
 _INITIAL_AMPLITUDE = 0.7
 # Below this share of the largest weight, colours start smaller than would be best: they are guesses there.
 _LEAST_WEIGHT = 0.1
+# Shares of a fit at which Gaussians are drawn exactly.
+_CALIBRATED_AT = (0.5, 0.75, 0.9)
 # How often a fit in limited time waits for its device.
 _STEPS_BETWEEN_LOOKS = 16
 _BETA1, _BETA2 = 0.95, 0.99
@@ -126,7 +128,7 @@ def grow(
     def take() -> Splats:
         return Splats(*optimizer.gaussians.copy(), height=height, width=width)
 
-    progress, steps, stage = 0.0, float(schedule.steps), -1
+    progress, steps, stage, calibrated = 0.0, float(schedule.steps), -1, 0
     first, changed, wanted, lowest = len(optimizer), 0, 0, math.inf
     for done in range(schedule.steps):
         following = schedule.stage(progress)
@@ -151,6 +153,9 @@ def grow(
                 _prune(optimizer, weights, budget.keep)
             else:
                 _change(optimizer, wanted, 0.0, weights, rng, budget.keep)
+        if calibrated < len(_CALIBRATED_AT) and progress >= _CALIBRATED_AT[calibrated]:
+            calibrated += 1
+            optimizer.calibrate()
         loss, mean_error = descend(optimizer, current, rates.scaled(schedule.rate(progress, steps)), penalty)
         if max_seconds and done % _STEPS_BETWEEN_LOOKS == 0:
             # A GPU may be far behind.

@@ -109,9 +109,7 @@ class _Overlaps:
         run(_find_costs, len(stale) // 256, *args, self._neighbors, self._stand_ins, self._costs)
         return self._costs[left]
 
-    def without(
-        self, out: NDArray[np.int64], left: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def without(self, out: NDArray[np.int64], left: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Those that are left once others are `out`, and whose costs that changes.
 
         Of two neighbours that both would go, the cheaper one goes first, and the other one waits.

@@ -67,6 +67,7 @@ class PictureRefiner:
         largest = max(LARGEST_COLOR, float(np.abs(gaussians.colors).max()))
         optimizer = make_optimizer(self._objective.target, self._device, self._objective.weights, largest)
         optimizer.append(self._reduced(gaussians))
+        optimizer.calibrate()
         rates = replace(_RATES, **{name: 0.0 for name in Gaussians._fields if name not in free})
         began, seconds = time.perf_counter(), None
         if self._deadline is not None:
