@@ -24,6 +24,8 @@ BAND_ROWS = 32
 # A coarser level reads so many rows beyond the edges of a finer one; they hold zeros.
 _ROWS_AROUND = 4
 _VARIANCE = 3 / 16
+# Pixels along the longer side of a picture that is not worth a coarser level.
+_SMALL_SIDE = 64
 
 
 class Pyramid(NamedTuple):
@@ -42,7 +44,7 @@ def make_pyramid(channels: int, height: int, width: int) -> tuple[Pyramid, NDArr
     Rows have a margin that vectors may write to. It is cleared before anything reads it.
     """
     sizes, views, variances = [(height, width)], [(1.0, 0.0)], [0.0]
-    while max(sizes[-1]) > 2 * LANES:
+    while max(sizes[-1]) > _SMALL_SIDE:
         sizes.append((-(-sizes[-1][0] // 2) + 2, -(-sizes[-1][1] // 2) + 2))
         views.append((views[-1][0] / 2, views[-1][1] / 2 + 1))
         variances.append(variances[-1] + _VARIANCE / views[-1][0] ** 2)

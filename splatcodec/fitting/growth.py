@@ -33,6 +33,8 @@ _STORABLE_SCALE = 20_000.0
 LARGEST_COLOR = 2.0
 # Cutting Gaussians off a little early makes a step a third cheaper and costs nothing: the fit makes up for it.
 FIT_CUTOFF = 3.5
+# Mean squared error, 40 dB, below which it shows what steps do to Gaussians for speed.
+CLOSE = 1e-4
 # Part of the colour that would remove most energy: neighbours placed at the same time share in it.
 _INITIAL_AMPLITUDE = 0.7
 # Below this share of the largest weight, colours start smaller than would be best: they are guesses there.
@@ -155,7 +157,8 @@ def grow(
                 _change(optimizer, wanted, 0.0, weights, rng, budget.keep)
         if calibrated < len(_CALIBRATED_AT) and progress >= _CALIBRATED_AT[calibrated]:
             calibrated += 1
-            optimizer.calibrate()
+            if error < CLOSE * target.size:
+                optimizer.calibrate()
         loss, mean_error = descend(optimizer, current, rates.scaled(schedule.rate(progress, steps)), penalty)
         if max_seconds and done % _STEPS_BETWEEN_LOOKS == 0:
             # A GPU may be far behind.

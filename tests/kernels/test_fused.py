@@ -44,7 +44,7 @@ def test_wide_gaussians_lie_on_coarser_levels():
     scene = on_canvas(200, 300)
     _, spans = placed(scene)
     octaves = np.log2(scene.scales.min(axis=1) / 1.1)
-    np.testing.assert_array_equal(spans.levels, np.clip(np.floor(octaves), 0, 4))
+    np.testing.assert_array_equal(spans.levels, np.clip(np.floor(octaves), 0, 3))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
