@@ -26,7 +26,7 @@ from splatcodec.compress import adaptive, costs, ladder, model, profiles, quanti
 from splatcodec.compress.neighbors import Surroundings, surroundings
 from splatcodec.compress.positions import Cells
 from splatcodec.compress.rangecoder import PRIOR_WEIGHT, Integers, Tables, tables_of
-from splatcodec.encoding.finish import finish
+from splatcodec.encoding.finish import Job
 from splatcodec.encoding.goals import Goal
 from splatcodec.fitting import rate
 from splatcodec.fitting.refinement import PictureRefiner
@@ -99,11 +99,13 @@ FITS: dict[str, Callable[[], AbstractContextManager[object]]] = {
 
 def measure(path: Path, quality: float) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
     """Bits per pixel and PSNR of each variant, and bits by attribute."""
-    planes = load_image(path).planes
+    picture = load_image(path)
+    planes = picture.planes
     notch = Goal("quality", quality).notch(planes)
     pixels = np.rint(planes.transpose(1, 2, 0) * 255).astype(np.uint8)
     d = ladder.value(notch)
     task = Task(planes, EFFORTS[EFFORT])
+    job = Job(picture, task, profiles.named("adaptive"))
     splats = {}
     for name, variant in FITS.items():
         with variant():
@@ -111,7 +113,7 @@ def measure(path: Path, quality: float) -> tuple[dict[str, tuple[float, float]],
     points = {}
     for name, variant in (VARIANTS | FITS).items():
         with variant():
-            data = finish(task, splats.get(name, splats[ALL]), notch, profiles.named("adaptive")).data
+            data = job.finish(splats.get(name, splats[ALL]), notch).data
             points[name] = 8 * len(data) / planes[0].size, psnr(pixels, splatcodec.decode(data))
     kept = task.prune(splats[ALL], d)
     quantized = quantizer.quantize(kept, notch, task.refiner(kept, d))

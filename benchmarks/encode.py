@@ -7,23 +7,20 @@ others; of several encodes, the quickest counts. Kernels are compiled before.
 """
 
 import argparse
-import json
 import math
-import platform
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
+from reports import about, write
 
 import splatcodec
 from splatkernels import get_num_threads
@@ -129,16 +126,8 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(f"peak memory {peak:.0f} MiB")
     if arguments.json:
-        report = {
-            "date": time.strftime("%Y-%m-%d"),
-            "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),
-            "machine": f"{platform.machine()}, {get_num_threads()} threads",
-            "versions": {name: version(name) for name in ("splatcodec", "numpy", "numba", "scipy")},
-            "quality": arguments.quality,
-            "peak_mebibytes": round(peak),
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+        more = {"quality": arguments.quality, "peak_mebibytes": round(peak)}
+        write(arguments.json, about(get_num_threads(), "scipy"), rows, **more)
 
 
 if __name__ == "__main__":

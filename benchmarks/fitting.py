@@ -7,14 +7,11 @@ decoded from the .gsi file. Seconds are those of the fit alone, kernels being co
 """
 
 import argparse
-import json
-import platform
-import subprocess
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from reports import about, write
 
 import splatcodec
 from splatcodec.encoding.encode import to_bytes
@@ -59,16 +56,7 @@ def main() -> None:
         )
     )
     if arguments.json:
-        report = {
-            "date": time.strftime("%Y-%m-%d"),
-            "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),
-            "machine": f"{platform.machine()}, {get_num_threads()} threads",
-            "versions": {name: version(name) for name in ("splatcodec", "numpy", "numba", "scipy")},
-            "effort": arguments.effort,
-            "mean": mean,
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+        write(arguments.json, about(get_num_threads(), "scipy"), rows, effort=arguments.effort, mean=mean)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import argparse
 import json
 import mmap
 import os
-import platform
 import resource
 import signal
 import struct
@@ -26,11 +25,11 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import Any
+
+from reports import about
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
@@ -229,7 +228,7 @@ def campaign(minutes: float, seed: int, jobs: int, failures: Path) -> dict[str, 
                 worker.stop()
     seconds = time.monotonic() - begun
     return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        **about(jobs),
         "seed": seed,
         "inputs": sum(found.values()),
         **{kind: found[kind] for kind in ("refused", "read", "drawn", "failed", "crash", "hang")},
@@ -239,7 +238,6 @@ def campaign(minutes: float, seed: int, jobs: int, failures: Path) -> dict[str, 
         "settings": {
             name: os.environ[name] for name in ("NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT") if name in os.environ
         },
-        "versions": {name: version(name) for name in ("numba", "numpy")} | {"python": platform.python_version()},
     }
 
 

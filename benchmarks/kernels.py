@@ -10,17 +10,15 @@ timed) and, where that ends within a minute, torch dense (every Gaussian at ever
 """
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
-from llvmlite.binding import get_host_cpu_name
+from reports import about, write
 from torch import Tensor
 
 from splatkernels import rasterize_reference, set_num_threads
@@ -84,15 +82,8 @@ def main() -> None:
                     flush=True,
                 )
     if arguments.json:
-        report = {
-            "date": time.strftime("%Y-%m-%d"),
-            "machine": f"{get_host_cpu_name()}, {os.cpu_count()} cores",
-            "rounds": arguments.rounds,
-            "versions": {name: version(name) for name in ("splatcodec", "numpy", "numba", "llvmlite", "torch")},
-            "error": error,
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+        facts = about(os.cpu_count() or 1, "llvmlite", "torch")
+        write(arguments.json, facts, rows, rounds=arguments.rounds, error=error)
 
 
 def random_scene(gaussians: int, height: int, width: int, scale: float) -> tuple[np.ndarray, ...]:

@@ -10,12 +10,8 @@ The best of several rounds counts, by CPU time of this process. "Kept" are pictu
 
 import argparse
 import io
-import json
-import platform
-import subprocess
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +19,7 @@ import skimage.data
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from reports import about, write
 
 import splatcodec
 from splatcodec.metrics import psnr
@@ -59,15 +56,7 @@ def main() -> None:
     total = {kind: len(rows) / sum(1 / row[kind] for row in rows) for kind in KINDS}
     print(", ".join(f"{kind} {own:.0f} crops/s ({own / total['jpeg']:.2f} of jpeg)" for kind, own in total.items()))
     if arguments.json:
-        report = {
-            "date": time.strftime("%Y-%m-%d"),
-            "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),
-            "machine": f"{platform.machine()}, one thread",
-            "versions": {name: version(name) for name in ("splatcodec", "numpy", "numba", "pillow", "torch")},
-            "total": total,
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+        write(arguments.json, about(1, "pillow", "torch"), rows, total=total)
 
 
 def resized(name: str) -> NDArray[np.uint8]:

@@ -293,6 +293,46 @@ def loader() -> str:
     )
 
 
+def shards() -> str:
+    report = json.loads(newest("shards").read_text())
+    (row,) = report["rows"]
+    member, gigabytes = row["member_seconds"], row["digest_bytes_a_second"] / 1e9
+    samples = report["samples"]
+    return (
+        f"Also measured ({report['machine'].partition(',')[0]}): a tar file's members are found in "
+        f"{1e6 * member:.0f} microseconds each, {3 * samples * member:.1f} s for {samples:,} samples of three\n"
+        f"members; SHA-256 reads {gigabytes:.1f} GB/s; to know a finished shard again takes "
+        f"{1e3 * row['finished_seconds']:.1f} ms on a local disk\n"
+        f"(`python benchmarks/shards.py`, [results](../{link('shards')})).\n"
+    )
+
+
+def web() -> str:
+    report = json.loads(newest("web").read_text())
+    (row,) = report["rows"]
+    browser = " ".join(report["browser"].partition(".")[0].split())
+    times = (
+        ("set the tables, in an engine that has compiled nothing yet", "set_tables"),
+        ("decode, the first time in such an engine", "decode_first"),
+        ("decode, later", "decode_later"),
+        ("draw on the CPU", "draw_cpu"),
+        ("draw in WebGL 2 that software stands in for", "draw_software"),
+    )
+    lines = [
+        f"A photograph of {row['width']}x{row['height']} pixels, {row['gaussians']:,} Gaussians in {row['bytes']:,} "
+        f"bytes, takes these milliseconds in headless {browser}",
+        f"without a GPU, on two cores that had other work as well ({report['machine'].partition(',')[0]}, "
+        f"[results](../{link('web')})):",
+        "",
+        "| | least of 15 | median |",
+        "|---|---|---|",
+    ]
+    for what, name in times:
+        median = row.get(f"{name}_median")
+        lines.append(f"| {what} | {row[name]:.0f} | {'' if median is None else f'{median:.0f} '}|")
+    return "\n".join(lines) + "\n"
+
+
 DOCUMENTS = {
     "README.md": {"rd-summary": rd_summary},
     "docs/compression.md": {"ablation": ablation, "attributes": attributes},
@@ -305,7 +345,13 @@ DOCUMENTS = {
         "rd-versions": rd_versions,
     },
     "docs/reliability.md": {"worst": worst, "fuzz": fuzz},
-    "docs/scale.md": {"throughput": throughput, "hundred-million": hundred_million, "loader": loader},
+    "docs/scale.md": {
+        "throughput": throughput,
+        "shards": shards,
+        "hundred-million": hundred_million,
+        "loader": loader,
+    },
+    "docs/web.md": {"web": web},
     "kernels/README.md": {"kernels": kernels},
 }
 

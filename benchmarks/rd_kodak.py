@@ -7,10 +7,11 @@ benchmarks/results/DATE-rd-kodak.json, from which benchmarks/publish.py makes RE
 """
 
 import argparse
-import subprocess
 import sys
 import time
 from pathlib import Path
+
+from reports import commit
 
 from splatcodec.rd import get_codec, sweep
 from splatcodec.rd.tables import POINTS, aligned, bd_rates, points
@@ -29,13 +30,12 @@ def main() -> None:
     pictures = sorted(arguments.directory.glob("kodim*.png"))
     if len(pictures) != 24:
         sys.exit(f"{arguments.directory} holds {len(pictures)} of the 24 Kodak pictures")
-    changed = git("status", "--porcelain", "splatcodec", "kernels")
     results = sweep(
         pictures,
         [get_codec(name) for name in CODECS],
         directory=arguments.out,
         resume=arguments.resume,
-        about={"commit": git("rev-parse", "--short=12", "HEAD") + ("-dirty" if changed else "")},
+        about={"commit": commit()},
         callback=lambda progress: print(
             f"{progress.done}/{progress.total} {progress.row.picture} {progress.row.codec} {progress.row.quality:g}, "
             f"{progress.seconds_left:.0f} s left",
@@ -47,10 +47,6 @@ def main() -> None:
     results.to_json(ROOT / "benchmarks" / "results" / f"{time.strftime('%Y-%m-%d')}-rd-kodak.json")
     print(aligned([POINTS, *points(results)]))
     print(aligned(bd_rates(results)))
-
-
-def git(*arguments: str) -> str:
-    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -7,11 +7,7 @@ What counts is CPU time of this process, so that other programs change it little
 """
 
 import argparse
-import json
-import platform
-import subprocess
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
+from reports import about, write
 
 import splatcodec
 from splatkernels import set_num_threads
@@ -53,16 +50,7 @@ def main() -> None:
                 flush=True,
             )
     if arguments.json:
-        report = {
-            "date": time.strftime("%Y-%m-%d"),
-            "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),
-            "machine": f"{platform.machine()}, one thread",
-            "versions": {name: version(name) for name in ("splatcodec", "numpy", "numba", "scipy")},
-            "quality": arguments.quality,
-            "pictures": len(PICTURES),
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+        write(arguments.json, about(1, "scipy"), rows, quality=arguments.quality, pictures=len(PICTURES))
 
 
 def square(name: str, side: int) -> NDArray[np.uint8]:

@@ -1,19 +1,24 @@
 """How long a .gsi file takes in headless Chromium: to decode, the first time and later, and to draw at its own size.
 
-python benchmarks/web.py photo.gsi
+Usage: python benchmarks/web.py FILE... [--json FILE]
 
-Prints one JSON object; times are milliseconds, the least of fifteen. The first decode and `set_tables` before it are
-those of workers that have just been started, whose engine has compiled nothing yet; their medians are given as well.
-`draw_software` is WebGL 2 without a GPU, which the library leaves alone.
+Prints a line of JSON for each file; times are milliseconds, the least of fifteen. The first decode and `set_tables`
+before it are those of workers that have just been started, whose engine has compiled nothing yet; their medians are
+given as well. `draw_software` is WebGL 2 without a GPU, which the library leaves alone.
 """
 
+import argparse
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from reports import ROOT, about, write
 
-from tests.web.browser import in_chromium
+sys.path.insert(0, str(ROOT))
+
+from tests.web.chromium import in_chromium
 
 SCRIPT = """
 await gsi.loadTables();
@@ -71,7 +76,21 @@ for (const kind of ["2d", "webgl2"]) {
 return answer;
 """
 
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="How long .gsi files take in headless Chromium.")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    arguments = parser.parse_args()
+    rows = []
+    for path in arguments.files:
+        data = path.read_bytes()
+        rows.append({"file": path.name, "bytes": len(data)} | in_chromium(SCRIPT, {"file": data}))
+        print(json.dumps(rows[-1]), flush=True)
+    if arguments.json:
+        browser = subprocess.run(["chromium", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        write(arguments.json, about(os.cpu_count() or 1), rows, browser=browser)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    print(json.dumps(in_chromium(SCRIPT, {"file": Path(sys.argv[1]).read_bytes()})))
+    main()

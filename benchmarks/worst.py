@@ -15,13 +15,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite.binding import get_host_cpu_name
+from reports import about
 
 import splatcodec
 from splatcodec import Splats
@@ -186,9 +185,7 @@ def main() -> None:
         cases[name] = json.loads(report.stdout)
         print(json.dumps({name: cases[name]}), flush=True)
     if arguments.output:
-        machine = f"{get_host_cpu_name()}, {get_num_threads()} threads"
-        report = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine, "cases": cases}
-        arguments.output.write_text(json.dumps(report, indent=1) + "\n")
+        arguments.output.write_text(json.dumps(about(get_num_threads()) | {"cases": cases}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

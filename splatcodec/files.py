@@ -50,6 +50,13 @@ def read_source(source: Source, count: int | None = None) -> bytes:
     return content
 
 
+def named(content: bytes, name: str) -> BytesIO:
+    """A file of this content, which errors call by a name."""
+    file = BytesIO(content)
+    file.name = name
+    return file
+
+
 def describe(error: Exception) -> str:
     """What is wrong, in one line that begins with the name of the file."""
     text = str(error)
@@ -119,8 +126,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     with naming(name), tempfile.TemporaryFile(dir=os.path.dirname(target)):
         pass
     yield content
-    with naming(name):
-        _replace(target, content.getbuffer(), None if status is None else status.st_mode & 0o777)
+    temporary = os.path.join(os.path.dirname(target), f".splatcodec-{os.urandom(8).hex()}")
+    with (
+        taking_place(temporary, target, name, None if status is None else status.st_mode & 0o777) as file,
+        naming(name),
+    ):
+        file.write(content.getbuffer())
 
 
 def _status(name: str) -> os.stat_result | None:
@@ -131,32 +142,50 @@ def _status(name: str) -> os.stat_result | None:
         return None
 
 
-def _replace(target: str, content: memoryview, permissions: int | None) -> None:
-    """Write a file that takes the place of another one, with permissions of its own or those of any new file."""
-    temporary = os.path.join(os.path.dirname(target), f".splatcodec-{os.urandom(8).hex()}")
-    with taking_place(temporary, target, permissions) as file:
-        file.write(content)
-
-
 @contextmanager
-def taking_place(temporary: str, target: str, permissions: int | None = None) -> Iterator[BinaryIO]:
+def taking_place(temporary: str, target: str, name: str, permissions: int | None = None) -> Iterator[BinaryIO]:
     """Open a new file that takes the place of another one in its folder when the block ends without an exception.
 
     It is on the disk before it takes the name: power that fails leaves the old file or the new one.
+
+    Args:
+        temporary: what it is called until then.
+        target: what it takes the place of.
+        name: what errors call it; those of the block are left alone.
+        permissions: those of any new file if None.
+
+    Raises:
+        OSError: it cannot be written.
     """
     try:
-        with open(temporary, "xb") as file:
+        with _created(temporary, name) as file:
             if permissions is not None:
-                os.chmod(temporary, permissions)
+                with naming(name):
+                    os.chmod(temporary, permissions)
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
+            with naming(name):
+                file.flush()
+                os.fsync(file.fileno())
+        with naming(name):
+            os.replace(temporary, target)
     except BaseException:
         # Interrupts come at any time: before there is a file, and after it has taken its place.
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+@contextmanager
+def _created(path: str, name: str) -> Iterator[BinaryIO]:
+    """A new file that is closed when the block ends; errors of both call it by a name."""
+    with naming(name):
+        file = open(path, "xb")  # noqa: SIM115  # closed below, where errors have a name
+    try:
+        yield file
+    finally:
+        # Whatever could not be written is tried once more.
+        with naming(name):
+            file.close()
 
 
 def write_all(file: IO[bytes], data: bytes) -> None:

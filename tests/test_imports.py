@@ -17,19 +17,14 @@ LAYERS = (
         "splatcodec.origin",
         "splatcodec.processes",
         "splatcodec.splats",
+        "splatcodec.tars",
         "splatcodec.truth",
     ),
     ("splatcodec.container", "splatcodec.image", "splatcodec.fitting", "splatcodec.compress"),
     ("splatcodec.document", "splatcodec.diagnosis"),
     ("splatcodec.decoder", "splatcodec.metrics", "splatcodec.encoding", "splatcodec.options", "splatcodec.history"),
-    (
-        "splatcodec.batch",
-        "splatcodec.interchange",
-        "splatcodec.tensors",
-        "splatcodec.rd",
-        "splatcodec.plot",
-        "splatcodec.web",
-    ),
+    ("splatcodec.interchange", "splatcodec.tensors"),
+    ("splatcodec.batch", "splatcodec.rd", "splatcodec.plot", "splatcodec.web"),
     ("splatcodec.cli", "splatcodec.pil", "splatcodec.imageio", "splatcodec.mime", "splatcodec.__main__"),
 )
 MODULES = {

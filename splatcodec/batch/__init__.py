@@ -2,6 +2,7 @@
 
 from .coders import Decoder, Encoder
 from .run import Failure, Task, run
-from .shards import Recipe, encode_shard
+from .shards import encode_shard
+from .sidecar import Recipe
 
 __all__ = ["Decoder", "Encoder", "Failure", "Recipe", "Task", "encode_shard", "run"]

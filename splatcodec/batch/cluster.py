@@ -7,10 +7,11 @@ from typing import Any
 from splatkernels.threads import limited
 
 from ..errors import requires
-from .coders import in_one_line
+from .coders import FAULTS_OF_THE_MACHINE, in_one_line
 from .listing import Pair
 from .run import Failure
-from .shards import Recipe, encode_shard
+from .shards import encode_shard
+from .sidecar import Recipe
 
 with requires("ray", "ray"):
     import ray
@@ -44,9 +45,10 @@ def encode_shards_on_ray(
     begun = not ray.is_initialized()
     if begun:
         ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
+    encode: Any = ray.remote(num_cpus=threads, max_retries=_RETRIES)(_encode)
+    waiting: dict[Any, Pair] = {}
     try:
-        encode: Any = ray.remote(num_cpus=threads, max_retries=_RETRIES)(_encode)
-        waiting = {encode.remote(pair, recipe, threads): pair for pair in pairs}
+        waiting |= {encode.remote(pair, recipe, threads): pair for pair in pairs}
         while waiting:
             (done,), _ = ray.wait(list(waiting))
             pair = waiting.pop(done)
@@ -55,6 +57,9 @@ def encode_shards_on_ray(
             except RayError as error:
                 yield pair, Failure(f"{pair.source}: {in_one_line(error)}")
     finally:
+        # On a cluster that others have begun, they would go on for nobody.
+        for left in waiting:
+            ray.cancel(left, force=True)
         if begun:
             ray.shutdown()
 
@@ -63,5 +68,5 @@ def _encode(pair: Pair, recipe: Recipe, threads: int) -> dict[str, Any] | Failur
     try:
         with limited(threads):
             return encode_shard(*pair, recipe)
-    except (OSError, ValueError) as error:
+    except (ValueError, *FAULTS_OF_THE_MACHINE) as error:
         return Failure(in_one_line(error))

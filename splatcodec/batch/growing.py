@@ -18,12 +18,17 @@ except ImportError:  # Windows, where no file that is open can be removed
 class Growing:
     """A file that is written, and what stands for its content.
 
+    Args:
+        file: opened for writing.
+        name: what errors call it.
+
     Attributes:
         size: bytes that have been written.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
+        self._name = name
         self._digest = hashlib.sha256()
         self.size = 0
 
@@ -33,9 +38,21 @@ class Growing:
         Raises:
             OSError: they cannot be written.
         """
-        self._file.write(data)
+        with naming(self._name):
+            self._file.write(data)
         self._digest.update(data)
         self.size += len(data)
+
+    @property
+    def mtime_ns(self) -> int:
+        """When it was written to, which it keeps when it takes its name.
+
+        Raises:
+            OSError: what has been written cannot be.
+        """
+        with naming(self._name):
+            self._file.flush()
+            return os.fstat(self._file.fileno()).st_mtime_ns
 
     @property
     def digest(self) -> str:
@@ -50,13 +67,13 @@ def growing(path: Path) -> Iterator[Growing]:
     Raises:
         OSError: it cannot be written.
     """
-    prefix = f".splatcodec-{path.name}-"
-    with naming(str(path)):
+    name, prefix = str(path), f".splatcodec-{path.name}-"
+    with naming(name):
         _remove_left(path.parent, prefix)
-        temporary = path.with_name(f"{prefix}{os.urandom(8).hex()}")
-        with taking_place(str(temporary), str(path)) as file:
-            _lock(file)
-            yield Growing(file)
+    temporary = path.with_name(f"{prefix}{os.urandom(8).hex()}")
+    with taking_place(str(temporary), name, name) as file:
+        _lock(file)
+        yield Growing(file, name)
 
 
 def _lock(file: BinaryIO) -> bool:

@@ -7,77 +7,94 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ResultsError
+from ..files import naming, write_all
 
 NAME = ".splatcodec.jsonl"
 
 
 class Journal:
-    """A file in the folder of outputs, with a line for each that is whole. Damaged lines count for nothing.
+    """A file in the folder of outputs, with a line for each that is whole. It is small, and travels to processes.
 
     Args:
         folder: of outputs.
         key: what says how outputs are made; those that were made otherwise do not count.
+    """
+
+    def __init__(self, folder: Path, key: dict[str, Any]) -> None:
+        self.folder = folder
+        self.path = folder / NAME
+        self.key = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+
+    def append(self, output: Path, source: bytes, content: bytes, found: dict[str, Any]) -> None:
+        """Note an output, before it takes its name: a run that is killed leaves none without a line.
+
+        A line does no harm that tells of an output which never came to be, since it counts by the digest only.
+
+        Args:
+            output: where it will be.
+            source, content: of the file that it is made of, and its own.
+            found: what JSON has of what was found.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        record = {
+            "key": self.key,
+            "output": self.name_of(output),
+            "source_digest": _digest(source),
+            "output_digest": _digest(content),
+            "found": found,
+        }
+        # The line before may have been cut short by a kill. Processes write at the same time, each line at once.
+        line = b"\n" + json.dumps(record).encode() + b"\n"
+        with naming(str(self.path)), open(self.path, "ab", buffering=0) as file:
+            write_all(file, line)
+
+    def name_of(self, output: Path) -> str:
+        """What an output is called in the file."""
+        return os.fsencode(output.relative_to(self.folder)).decode("utf-8", "backslashreplace")
+
+
+class Done:
+    """What a journal holds at present. Damaged lines count for nothing.
+
+    Args:
+        journal: to read.
 
     Raises:
         OSError: it cannot be read.
     """
 
-    def __init__(self, folder: Path, key: dict[str, Any]) -> None:
-        self._folder = folder
-        self._path = folder / NAME
-        self._key = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._records: dict[str, dict[str, Any]] = {}
-        if not self._path.exists():
+        if not journal.path.exists():
             return
-        for line in self._path.read_bytes().splitlines():
+        for line in journal.path.read_bytes().splitlines():
             try:
                 record = json.loads(line)
-                if record["key"] == self._key:
+                if record["key"] == journal.key:
                     self._records[record["output"]] = record
             except (ValueError, KeyError, TypeError):
                 continue
 
     def find(self, source: Path, output: Path) -> dict[str, Any] | None:
         """What was found when an output was made, if it is still whole and the source still the same."""
-        record = self._records.get(self._name(output))
+        record = self._records.get(self._journal.name_of(output))
         if record is None:
             return None
         try:
-            same = _digest(output) == record["output_digest"] and _digest(source) == record["source_digest"]
+            same = _digest(output.read_bytes()) == record["output_digest"]
+            same = same and _digest(source.read_bytes()) == record["source_digest"]
         except (OSError, KeyError):
             return None
         found: dict[str, Any] | None = record.get("found")
         return found if same else None
 
-    def append(self, output: Path, source_digest: str, output_digest: str, found: dict[str, Any]) -> None:
-        """Note an output.
 
-        Raises:
-            OSError: the file cannot be written.
-        """
-        record = {
-            "key": self._key,
-            "output": self._name(output),
-            "source_digest": source_digest,
-            "output_digest": output_digest,
-            "found": found,
-        }
-        begun = self._path.exists()
-        with open(self._path, "ab") as file:
-            # The line before may have been cut short by a kill.
-            file.write((b"\n" if begun else b"") + json.dumps(record).encode() + b"\n")
-
-    def _name(self, output: Path) -> str:
-        return os.fsencode(output.relative_to(self._folder)).decode("utf-8", "backslashreplace")
-
-
-def digest_of(data: bytes) -> str:
+def _digest(content: bytes) -> str:
     """What stands for the content of a file."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    return digest_of(path.read_bytes())
+    return hashlib.sha256(content).hexdigest()
 
 
 def check_folder(folder: Path) -> None:

@@ -1,22 +1,26 @@
 """Runs over files: tasks go to processes, and what comes of them comes back as it is done."""
 
+import errno
 import queue
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..processes import DiedError, Worker, leave_interrupts
-from .coders import in_one_line, warm_up
+from .coders import in_one_line
 
 # A process that dies takes what it does with it; of what it was doing, it may not have been the cause.
 _ATTEMPTS = 2
-# Results that wait for an earlier one, for each process.
+# Results that wait for an earlier one, or for whoever takes them, for each process.
 _AHEAD = 32
+# Whatever cannot be written for these reasons, the next one cannot either.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 Found = dict[str, Any]
 """What a task leads to."""
@@ -47,6 +51,8 @@ class Failure:
 
     error: str
     """One line."""
+    cause: Exception | None = field(default=None, compare=False)
+    """What was raised, if that is known."""
 
 
 class Crew:
@@ -54,10 +60,14 @@ class Crew:
 
     Args:
         jobs: how many.
+        warm_up: called in the first one before the others begin, so that kernels which are not compiled yet are
+            compiled once, not by all at the same time.
     """
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, warm_up: Callable[[], object] | None = None) -> None:
         from splatkernels import get_num_threads
+
+        self._warm_up = warm_up
 
         self._workers = [Worker(max(1, get_num_threads() // jobs)) for _ in range(jobs)]
         self._free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
@@ -65,10 +75,9 @@ class Crew:
 
     def __enter__(self) -> "Crew":
         try:
-            if len(self._workers) > 1:
-                # Kernels that are not compiled yet are compiled once, not by all at the same time.
+            if len(self._workers) > 1 and self._warm_up is not None:
                 with suppress(DiedError):
-                    self._pool.submit(self._workers[0].call, warm_up).result()
+                    self._pool.submit(self._workers[0].call, self._warm_up).result()
         except BaseException:
             self.__exit__()
             raise
@@ -86,7 +95,7 @@ class Crew:
         """Call a function in one of the processes; what it works on has a name, for failures."""
         return self._pool.submit(self._work, name, function, args)
 
-    def in_order(self, function: Callable[..., Found], calls: Iterable[Call]) -> Iterator[Found | Failure]:
+    def in_order(self, function: Callable[..., Found], calls: Iterable[Call]) -> Generator[Found | Failure, None, None]:
         """What a function returns for names and arguments, one after the other; few wait for those before them."""
         pending: deque[Future[Found | Failure]] = deque()
         try:
@@ -108,25 +117,44 @@ class Crew:
             self._free.put(worker)
 
 
-def run(tasks: Sequence[Task], jobs: int = 1) -> Iterator[tuple[Task, Found | Failure]]:
+def run(
+    tasks: Sequence[Task], jobs: int = 1, warm_up: Callable[[], object] | None = None
+) -> Iterator[tuple[Task, Found | Failure]]:
     """Do tasks in processes side by side, which share the cores.
 
     Args:
         tasks: what to do.
         jobs: how many at a time.
+        warm_up: as of `Crew`.
 
     Yields:
         Tasks as they are done, with what was found and `warnings`, a list of lines; or why not.
+
+    Raises:
+        OSError: there is no room for more.
     """
     if not tasks:
         return
-    with Crew(min(jobs, len(tasks))) as crew:
-        futures = {
-            crew.submit(str(task.source), _noted, task.function, task.source, task.output, *task.arguments): task
-            for task in tasks
-        }
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+    left = iter(tasks)
+    with Crew(min(jobs, len(tasks)), warm_up) as crew:
+        # Few at a time, and none that has been done: of a million, all would be too much to hold.
+        waiting: dict[Future[Found | Failure], Task] = {}
+        while True:
+            for task in islice(left, _AHEAD * jobs - len(waiting)):
+                name, args = str(task.source), (task.function, task.source, task.output, *task.arguments)
+                waiting[crew.submit(name, _noted, *args)] = task
+            if not waiting:
+                return
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                outcome = future.result()
+                if isinstance(outcome, Failure) and is_full(outcome.cause):
+                    raise outcome.cause
+                yield waiting.pop(future), outcome
+
+
+def is_full(error: Exception | None) -> TypeGuard[OSError]:
+    """Whether something could not be written for a reason for which nothing else can be."""
+    return isinstance(error, OSError) and error.errno in _FULL
 
 
 def _done(worker: Worker, name: str, function: Callable[..., Found], args: tuple[object, ...]) -> Found | Failure:
@@ -142,14 +170,21 @@ def _done(worker: Worker, name: str, function: Callable[..., Found], args: tuple
             break
     assert error is not None
     text = in_one_line(error)
-    return Failure(text if text.startswith(name) else f"{name}: {text}")
+    return Failure(text if text.startswith(name) else f"{name}: {text}", error)
 
 
-def _noted(function: Callable[..., Found], *args: object) -> Found:
-    """What a function returns, and of what it has warned."""
+@contextmanager
+def remarks() -> Iterator[Callable[[], list[str]]]:
+    """What to ask for the warnings in a block, each once and in one line."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         # Pillow's remarks on odd metadata are no faults of the picture.
         warnings.filterwarnings("ignore", module="PIL")
+        yield lambda: list(dict.fromkeys(" ".join(str(entry.message).split()) for entry in caught))
+
+
+def _noted(function: Callable[..., Found], *args: object) -> Found:
+    """What a function returns, and of what it has warned, unless it says so itself."""
+    with remarks() as lines:
         found = function(*args)
-    return found | {"warnings": list(dict.fromkeys(" ".join(str(entry.message).split()) for entry in caught))}
+    return found | {"warnings": found.get("warnings", lines())}

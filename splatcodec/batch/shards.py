@@ -1,63 +1,35 @@
-"""Shards: tar files of pictures become tar files of .gsi files, all else in them stays as it is, byte for byte.
+"""Shards: tar files of pictures become tar files of .gsi files, all else in them stays as it is, byte for byte."""
 
-Beside each output lies a sidecar, OUT.tar.json, which says how it was made and what came of it. It is what a run that
-goes on knows finished shards by.
-"""
-
-import errno
 import hashlib
-import json
 import os
-import tarfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from io import BytesIO
-from math import isfinite
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
-from ..files import replacing, spare_file
-from ..options import Options
-from ..origin import code_version
-from .coders import Encoder, fingerprint, in_one_line
+from ..files import named
+from ..tars import Member, header, is_of, members, padding, renamed
+from . import sidecar
+from .coders import FAULTS_OF_THE_MACHINE, Encoder, UndoneError, in_one_line, warm_up_encoder
 from .growing import Growing, growing
 from .listing import Pair
-from .run import Call, Crew, Failure, Found
-from .tars import PICTURES, Member, header, is_of, members, padding, renamed
+from .run import Call, Crew, Failure, Found, is_full
+from .sidecar import Recipe, Stamp, Tally
 
 _COPIED = 2**20
-# Whatever cannot be written for these reasons, the next one cannot either.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_KEY = "splatcodec"
 
-Encoded = Callable[[Iterable[Call]], Iterator[Found | Failure]]
+Outcomes = Generator[Found | Failure, None, None]
+Encoded = Callable[[Iterable[Call]], Outcomes]
 """Calls `encode_member`, side by side or not, and gives what it returns in order."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How shards are made.
-
-    Attributes:
-        options: what the encoder is told.
-        pictures: extensions of the members to encode.
-    """
-
-    options: Options
-    pictures: tuple[str, ...] = PICTURES
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """What tells apart shards that are made in different ways, as JSON has it."""
-        return {"version": code_version(), "pictures": list(self.pictures), "options": fingerprint(self.options)}
 
 
 def encode_shard(source: Path, output: Path, recipe: Recipe, encoded: Encoded | None = None) -> dict[str, Any]:
     """Write a tar file in which .gsi files stand in place of pictures, and its sidecar.
 
-    Pictures that cannot be encoded are left out. A run that is killed leaves no output, and a hidden file, which the
-    next one removes.
+    Pictures that are broken or cannot be encoded are left out. A run that is killed leaves no output, and a hidden
+    file, which the next one removes.
 
     Args:
         source: a tar file.
@@ -71,45 +43,41 @@ def encode_shard(source: Path, output: Path, recipe: Recipe, encoded: Encoded | 
     Raises:
         OSError: a file cannot be read or written.
         ValueError: the source is no tar file, damaged, or has changed meanwhile.
+        FAULTS_OF_THE_MACHINE: a picture cannot be encoded here and now, or the process that did so has died.
     """
     begun = time.perf_counter()
     with open(source, "rb") as file, growing(output) as out:
-        before = _Stamp.of(file)
-        source_digest = hashlib.file_digest(file, "sha256").hexdigest()
+        before = _identity(os.fstat(file.fileno()))
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         everything = members(file, str(source))
-        is_picture = is_of(recipe.pictures)
-        names = renamed([member.name for member in everything], is_picture)
+        names = renamed([member.name for member in everything], is_of(recipe.pictures))
         pictures = [member for member in everything if member.name in names]
-        encoder = Encoder(recipe.options)
-        calls = (
-            (f"{source}/{member.name}", (source, member.name, member.data, member.size, encoder)) for member in pictures
-        )
-        tally = _Tally()
+        tally = Tally()
         position = 0
-        for member, outcome in zip(pictures, (encoded or in_turn)(calls), strict=True):
-            _copy(file, position, member.begin, out)
-            position = member.end
-            data = tally.add(member, outcome)
-            if data is not None:
-                file.seek(member.data - tarfile.BLOCKSIZE + 257)
-                out.write(header(member, names[member.name], len(data), file.read(8)))
-                out.write(data + padding(len(data)))
-        _copy(file, position, before.size, out)
-        if _Stamp.of(file) != before:
+        with closing((encoded or in_turn)(_calls(source, pictures, recipe))) as outcomes:
+            for member, outcome in zip(pictures, outcomes, strict=True):
+                if isinstance(outcome, Failure):
+                    raise UndoneError(outcome.error) from outcome.cause
+                _copy(file, position, member.begin, out)
+                position = member.end
+                tally.add(member, outcome)
+                if outcome["error"] is None:
+                    _write(out, member, names[member.name], outcome["gsi"])
+        size, mtime_ns, *_ = before
+        _copy(file, position, size, out)
+        # By its name: that is what pictures are read by.
+        if _identity(os.stat(source)) != before:
             raise ValueError(f"{source}: has changed while it was read")
-        found = {
-            _KEY: recipe.key,
-            "source": {"name": source.name, **before._asdict(), "sha256": source_digest},
-            "output": {"name": output.name, "size": out.size, "sha256": out.digest},
-            **tally.summary(),
-            "other_files": len(everything) - len(pictures),
-            "seconds": round(time.perf_counter() - begun, 3),
-        }
+        others = {"other_files": len(everything) - len(pictures), "seconds": round(time.perf_counter() - begun, 3)}
         # Before the tar: one without a sidecar is somebody else's.
-        with replacing(sidecar_of(output)) as text:
-            text.write(json.dumps(found, indent=1).encode() + b"\n")
-    return found
+        return sidecar.write(
+            output,
+            recipe,
+            (source.name, Stamp(size, mtime_ns, digest)),
+            Stamp(out.size, out.mtime_ns, out.digest),
+            tally.summary() | others,
+        )
 
 
 def encode_shards(
@@ -130,152 +98,65 @@ def encode_shards(
         OSError: there is no room for more.
     """
 
-    def encoded(calls: Iterable[Call]) -> Iterator[Found | Failure]:
-        for outcome in crew.in_order(encode_member, calls):
-            step()
-            yield outcome
+    def encoded(calls: Iterable[Call]) -> Outcomes:
+        with closing(crew.in_order(encode_member, calls)) as outcomes:
+            for outcome in outcomes:
+                step()
+                yield outcome
 
     if not pairs:
         return
-    with Crew(jobs) as crew:
+    with Crew(jobs, partial(warm_up_encoder, recipe.options)) as crew:
         for pair in pairs:
             try:
                 yield pair, encode_shard(*pair, recipe, encoded)
-            except (OSError, ValueError) as error:
-                if isinstance(error, OSError) and error.errno in _FULL:
+            except (ValueError, *FAULTS_OF_THE_MACHINE) as error:
+                if is_full(error):
                     raise
-                yield pair, Failure(in_one_line(error))
+                yield pair, Failure(in_one_line(error), error)
 
 
 def encode_member(source: Path, name: str, begin: int, size: int, encoder: Encoder) -> Found:
     """Encode a picture of a tar file, where it begins and has so many bytes; returns a row of the encoder.
 
     Raises:
-        OSError: the file cannot be read.
+        FAULTS_OF_THE_MACHINE: it cannot be encoded here and now, or the file not be read.
     """
     with open(source, "rb") as file:
         file.seek(begin)
-        content = BytesIO(file.read(size))
-    content.name = f"{source}/{name}"
-    row = encoder({encoder.source: content})
+        content = named(file.read(size), f"{source}/{name}")
+    row = encoder.attempt(content)
     if row["error"] is not None and not row["error"].startswith(content.name):
         row["error"] = f"{content.name}: {row['error']}"
     return row
 
 
-def in_turn(calls: Iterable[Call]) -> Iterator[Found | Failure]:
+def in_turn(calls: Iterable[Call]) -> Outcomes:
     """Encode one picture after the other."""
     for _, args in calls:
         yield encode_member(*args)
 
 
-def sidecar_of(output: Path) -> Path:
-    """The file that says what an output is."""
-    return output.with_name(f"{output.name}.json")
+def _calls(source: Path, pictures: Sequence[Member], recipe: Recipe) -> Iterator[Call]:
+    """What `encode_member` is called with."""
+    encoder = Encoder(recipe.options)
+    for member in pictures:
+        yield f"{source}/{member.name}", (source, member.name, member.data, member.size, encoder)
 
 
-def finished(source: Path, output: Path, recipe: Recipe, *, overwrite: bool = False) -> dict[str, Any] | None:
-    """What the sidecar of an output says if it is to be left alone, and None if it is to be made.
-
-    It is left alone if it was made in the same way of the same source. Sources are the same if their sizes and times
-    are; at another time, if their digests are.
-
-    Args:
-        source, output, recipe: as of `encode_shard`.
-        overwrite: whether to make it even if something else is in its place.
+def _write(out: Growing, member: Member, name: str, data: bytes) -> None:
+    """Write a file in place of a member.
 
     Raises:
-        FileExistsError: something else is in its place.
-        OSError: a file cannot be read.
+        OSError: it cannot be written.
     """
-    status = source.stat()
-    sidecar = sidecar_of(output)
-    found = _read(sidecar)
-    if not output.exists():
-        if found is None and not overwrite:
-            spare_file(sidecar)
-        return None
-    if found is None:
-        why = "has no sidecar"
-    elif found[_KEY] != recipe.key:
-        why = "was made with other options, or by another version"
-    elif found["output"]["size"] != output.stat().st_size:
-        why = "is not as its sidecar says"
-    elif not _is_same(source, _Stamp(status.st_size, status.st_mtime_ns), found["source"]):
-        why = f"was made of another {source.name}"
-    else:
-        return found
-    if overwrite:
-        return None
-    raise FileExistsError(errno.EEXIST, f"exists and {why}; --overwrite replaces it", str(output))
+    out.write(header(member, name, len(data)))
+    out.write(data + padding(len(data)))
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """What a sidecar says; None if there is none."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-        _ = found[_KEY], found["output"]["size"], found["source"]["sha256"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
-    return found
-
-
-def _is_same(source: Path, stamp: "_Stamp", known: dict[str, Any]) -> bool:
-    if stamp.size != known["size"]:
-        return False
-    if stamp.mtime_ns == known["mtime_ns"]:
-        return True
-    with open(source, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == known["sha256"]
-
-
-class _Stamp(NamedTuple):
-    """What changes when a file does."""
-
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, file: BinaryIO) -> "_Stamp":
-        status = os.fstat(file.fileno())
-        return cls(status.st_size, status.st_mtime_ns)
-
-
-class _Tally:
-    """What has come of the pictures of a shard."""
-
-    def __init__(self) -> None:
-        self._rows: list[Found] = []
-        self._failures: list[dict[str, str]] = []
-        self._source_bytes = 0
-
-    def add(self, member: Member, outcome: Found | Failure) -> bytes | None:
-        """Count a picture; returns its file, or None if there is none."""
-        error = outcome.error if isinstance(outcome, Failure) else outcome["error"]
-        if isinstance(outcome, Failure) or error is not None:
-            self._failures.append({"key": member.key, "name": member.name, "error": error})
-            return None
-        data: bytes = outcome.pop("gsi")
-        self._rows.append(outcome)
-        self._source_bytes += member.size
-        return data
-
-    def summary(self) -> dict[str, Any]:
-        """Counts, bytes, seconds in processes and means of the pictures that have been encoded, and the other ones."""
-        means = {}
-        for name in ("bpp", "psnr"):
-            values = [row[name] for row in self._rows if isfinite(row[name])]
-            means[f"mean_{name}"] = sum(values) / len(values) if values else None
-        return {
-            "pictures": len(self._rows),
-            "failed": len(self._failures),
-            "failures": self._failures,
-            "pixels": sum(row["width"] * row["height"] for row in self._rows),
-            "source_bytes": self._source_bytes,
-            "gsi_bytes": sum(row["bytes"] for row in self._rows),
-            **means,
-            "encode_seconds": round(sum(row["seconds"] for row in self._rows), 3),
-        }
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    """What tells a file and its state from another one: size, time, device and number on that."""
+    return status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino
 
 
 def _copy(file: BinaryIO, begin: int, end: int, out: Growing) -> None:

@@ -1,43 +1,44 @@
 """What is done with one file, in a process that does the same with many."""
 
-import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..container import MAGIC
-from ..files import replacing, spare_file
+from ..files import named, replacing, spare_file
 from ..options import Options
-from .coders import described
-from .journal import digest_of
+from .coders import Figures
+from .journal import Journal
+from .run import Found, remarks
 
-DIGESTS = ("source_digest", "output_digest")
-"""What a journal keeps of files; not for people."""
+Made = tuple[bytes, Found]
+"""An output, and what there is to say of it."""
 
 
-def encode_file(source: Path, output: Path, options: Options, overwrite: bool) -> dict[str, Any]:
-    """Encode a picture; returns what `described` finds, and the digests of both files.
+def encode_file(source: Path, output: Path, options: Options, overwrite: bool, journal: Journal) -> Found:
+    """Encode a picture; returns its `Figures`, `seconds` and `warnings`.
 
     Raises:
         GsiError, ImageError, TargetError, ValueError: as of `encode_to`.
         OSError: a file cannot be read or written.
     """
+    from ..decoder import read_document
     from ..encoding.encode import encode_to
 
-    begun = time.perf_counter()
+    def encoded(file: BinaryIO, size: int) -> Made:
+        outcome = encode_to(file, options)
+        data = outcome.encoding.data
+        return data, Figures.of(outcome, read_document(data))._asdict()
+
     if not overwrite:
         spare_file(output, MAGIC)
-    content = source.read_bytes()
-    outcome = encode_to(_named(content, source), options)
-    data = outcome.encoding.data
-    _write(output, data)
-    digests = zip(DIGESTS, map(digest_of, (content, data)), strict=True)
-    return described(outcome) | {"seconds": time.perf_counter() - begun} | dict(digests)
+    return _make(source, output, encoded, journal)
 
 
-def decode_file(source: Path, output: Path, how: dict[str, Any], overwrite: bool) -> dict[str, Any]:
-    """Decode a .gsi file as `decode_to` takes it; returns the bytes of both files, and their digests.
+def decode_file(source: Path, output: Path, how: dict[str, Any], overwrite: bool, journal: Journal) -> Found:
+    """Decode a .gsi file as `decode_to` takes it; returns the bytes of both files, `seconds` and `warnings`.
 
     Raises:
         GsiError, ImageError, ValueError: as of `decode_to`.
@@ -45,17 +46,16 @@ def decode_file(source: Path, output: Path, how: dict[str, Any], overwrite: bool
     """
     from ..decoder import decode_to
 
-    begun = time.perf_counter()
+    def decoded(file: BinaryIO, size: int) -> Made:
+        data = decode_to(file, **how)
+        return data, {"bytes": size, "picture_bytes": len(data)}
+
     if not overwrite:
         spare_file(output)
-    content = source.read_bytes()
-    data = decode_to(_named(content, source), **how)
-    _write(output, data)
-    found = {"bytes": len(content), "picture_bytes": len(data), "seconds": time.perf_counter() - begun}
-    return found | dict(zip(DIGESTS, map(digest_of, (content, data)), strict=True))
+    return _make(source, output, decoded, journal)
 
 
-def evaluate_file(source: Path, output: Path, max_gaussians: int) -> dict[str, Any]:
+def evaluate_file(source: Path, output: Path, max_gaussians: int) -> Found:
     """Compare a file to its original, the source; returns the fields of `Evaluation`.
 
     Raises:
@@ -68,16 +68,14 @@ def evaluate_file(source: Path, output: Path, max_gaussians: int) -> dict[str, A
     return found | {"seconds": time.perf_counter() - begun}
 
 
-def _write(output: Path, data: bytes) -> None:
+def _make(source: Path, output: Path, make: Callable[[BinaryIO, int], Made], journal: Journal) -> Found:
+    """Make an output of a file and its size, note it, and put it in place."""
+    begun = time.perf_counter()
     output.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(output) as file:
+    with replacing(output) as file, remarks() as lines:
+        content = source.read_bytes()
+        data, found = make(named(content, str(source)), len(content))
+        found |= {"seconds": time.perf_counter() - begun, "warnings": lines()}
+        journal.append(output, content, data, found)
         file.write(data)
-
-
-def _named(content: bytes, source: Path) -> Any:
-    """A file of this content that errors call by its name."""
-    from io import BytesIO
-
-    file = BytesIO(content)
-    file.name = os.fspath(source)
-    return file
+    return found

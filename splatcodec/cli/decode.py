@@ -10,7 +10,7 @@ from typing import Any
 
 from ..container import DEPTHS
 from ..files import output, spare_file
-from .many import Job, add_many, is_many, run_many, usage_of
+from .many import Work, add_many, is_many, run_many, usage_of
 from .options import (
     Parser,
     add_limits,
@@ -95,6 +95,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _decode_many(arguments: argparse.Namespace) -> None:
+    from ..batch.coders import warm_up_decoder
+    from ..batch.journal import Journal
     from ..batch.listing import is_gsi
     from ..batch.run import Task
     from ..batch.work import decode_file
@@ -105,10 +107,12 @@ def _decode_many(arguments: argparse.Namespace) -> None:
     how = {"quality": arguments.output_quality, "depth": arguments.depth} | _size(arguments)
     how["format_name"] = output_format(f"*{extension}")
 
-    def task(source: Path, made: Path) -> Task:
-        return Task(decode_file, source, made, (how, arguments.overwrite))
+    key = {"decode": how, "version": code_version()}
 
-    run_many(arguments, Job(extension, is_gsi, {"decode": how, "version": code_version()}, task))
+    def task(source: Path, made: Path, journal: Journal) -> Task:
+        return Task(decode_file, source, made, (how, arguments.overwrite, journal))
+
+    run_many(arguments, Work(extension, is_gsi, key, task, warm_up_decoder))
 
 
 def _size(arguments: argparse.Namespace) -> dict[str, Any]:

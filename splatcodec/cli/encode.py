@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,7 +17,7 @@ from ..errors import TargetError
 from ..files import STANDARD_STREAM, describe, output, spare_file
 from .encoding import add_encoder, check_encoder, encoder_options
 from .fits import interrupts, progress
-from .many import Job, add_many, is_many, run_many, usage_of
+from .many import Work, add_many, is_many, run_many, usage_of
 from .options import Parser, input_source, print_json, refuse_same_file
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def _encode_many(arguments: argparse.Namespace) -> None:
     if arguments.on_interrupt == "keep":
         arguments.parser.error("--on-interrupt keep goes with one picture only; --resume goes on with many")
     check_encoder(arguments)
-    from ..batch.coders import fingerprint
+    from ..batch.coders import fingerprint, warm_up_encoder
+    from ..batch.journal import Journal
     from ..batch.listing import is_picture
     from ..batch.run import Task
     from ..batch.work import encode_file
@@ -131,10 +133,10 @@ def _encode_many(arguments: argparse.Namespace) -> None:
     options = encoder_options(arguments, resolve_device(arguments.device))
     key = {"encode": fingerprint(options), "version": code_version()}
 
-    def task(source: Path, made: Path) -> Task:
-        return Task(encode_file, source, made, (options, arguments.overwrite))
+    def task(source: Path, made: Path, journal: Journal) -> Task:
+        return Task(encode_file, source, made, (options, arguments.overwrite, journal))
 
-    run_many(arguments, Job(".gsi", is_picture, key, task))
+    run_many(arguments, Work(".gsi", is_picture, key, task, partial(warm_up_encoder, options)))
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -175,33 +177,33 @@ def _beside(path: str | None) -> AbstractContextManager[BinaryIO | None]:
 
 def _report(arguments: argparse.Namespace, outcome: "Outcome", device: str, seconds: float, interrupted: bool) -> None:
     """Print what has been written, and what is remarkable about it."""
+    from ..batch.coders import Figures
     from ..decoder import read_document
-    from ..metrics import picture_psnr
 
     if interrupted and not arguments.quiet:
         print("splatcodec: interrupted, kept what had been fitted", file=sys.stderr)
     if arguments.quiet and not arguments.json:
         return
     encoding, picture = outcome.encoding, outcome.picture
-    size, pixels = len(encoding.data), picture.height * picture.width
     content = read_document(encoding.data)
+    figures = Figures.of(outcome, content)
     noted = (picture.metadata.icc, picture.metadata.exif, picture.metadata.xmp)
     source_bytes = os.path.getsize(arguments.input) if os.path.isfile(arguments.input) else None
     result = {
         "input": arguments.input,
         "output": arguments.output,
-        "width": picture.width,
-        "height": picture.height,
+        "width": figures.width,
+        "height": figures.height,
         "channels": len(picture.planes) + (picture.alpha is not None),
         "depth": picture.depth,
-        "n_gaussians": encoding.n_gaussians,
+        "n_gaussians": figures.n_gaussians,
         "n_gaussians_alpha": 0 if content.alpha is None else len(content.alpha.splats),
         "pruned": encoding.fitted - encoding.n_gaussians,
-        "bytes": size,
+        "bytes": figures.bytes,
         "metadata_bytes": sum(len(entry) for entry in noted if entry is not None),
         "source_bytes": source_bytes,
-        "bpp": 8 * size / pixels,
-        "psnr": picture_psnr(picture, content.render()),
+        "bpp": figures.bpp,
+        "psnr": figures.psnr,
         "seconds": round(seconds, 3),
         "profile": arguments.profile,
         "device": device,
@@ -219,14 +221,14 @@ def _report(arguments: argparse.Namespace, outcome: "Outcome", device: str, seco
         )
     if arguments.quiet:
         return
-    if arguments.target_psnr is not None and result["psnr"] < arguments.target_psnr:
+    if arguments.target_psnr is not None and figures.psnr < arguments.target_psnr:
         print(
             f"splatcodec: {arguments.output}: a PSNR of {arguments.target_psnr:g} dB was not reached in this time",
             file=sys.stderr,
         )
-    if not encoding.n_gaussians and result["psnr"] < math.inf:
+    if not figures.n_gaussians and figures.psnr < math.inf:
         print(f"splatcodec: {arguments.output}: holds no Gaussian, so it is black; allow it more", file=sys.stderr)
-    if source_bytes is not None and size > source_bytes:
+    if source_bytes is not None and figures.bytes > source_bytes:
         print(
             f"splatcodec: {arguments.output} is larger than {arguments.input}, {source_bytes} bytes: "
             "this picture does not suit Gaussians, or not at this quality",

@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate_folders(arguments: argparse.Namespace) -> None:
-    from ..batch.listing import is_gsi, is_picture, partners
+    from ..batch.coders import warm_up_decoder
+    from ..batch.listing import Pair, is_gsi, is_picture, partners
     from ..batch.run import Task
     from ..batch.work import evaluate_file
 
@@ -67,10 +68,10 @@ def _evaluate_folders(arguments: argparse.Namespace) -> None:
     check_report(arguments.report, overwrite=arguments.overwrite)
     found = partners(Path(arguments.reference), Path(arguments.file), is_picture, is_judged, arguments.recursive)
 
-    def task(reference: Path, file: Path) -> Task:
-        return Task(evaluate_file, reference, file, (arguments.max_gaussians,))
+    def task(pair: Pair) -> Task:
+        return Task(evaluate_file, *pair, (arguments.max_gaussians,))
 
-    work_through(arguments, arguments.file, dict.fromkeys(found), task)
+    work_through(arguments, arguments.file, dict.fromkeys(found), task, warm_up_decoder)
 
 
 def _value(value: float | None, form: str) -> str:

@@ -4,39 +4,45 @@ import argparse
 import csv
 import io
 import math
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ResultsError
-from ..files import STANDARD_STREAM, extension_of, output, spare_file
-from .options import Parser, positive_int, print_json
+from ..files import STANDARD_STREAM, extension_of, output, read_source, spare_file
+from .options import Parser, input_source, positive_int, print_json
+from .progress import counted
 
 if TYPE_CHECKING:
+    from ..batch import Task
+    from ..batch.journal import Journal
     from ..batch.listing import Pair
 
-Task = Callable[[Path, Path], Any]
+_BAR = "{n_fmt}/{total_fmt}|{bar}| {rate_fmt}, {remaining} left"
 
 
 @dataclass(frozen=True)
-class Job:
+class Work:
     """What a subcommand does with many files.
 
     Attributes:
         extension: of outputs.
         is_input: which files of a folder are meant.
         key: what says how outputs are made, to know those of another run again; JSON has it.
-        task: makes a `splatcodec.batch.Task` of a file and its output.
+        task: makes a `splatcodec.batch.Task` of a file, its output and where that is noted.
+        warm_up: as of `splatcodec.batch.run`.
     """
 
     extension: str
     is_input: Callable[[Path], bool]
     key: dict[str, Any]
-    task: Task
+    task: "Callable[[Path, Path, Journal], Task]"
+    warm_up: Callable[[], object]
 
 
 def usage_of(command: str) -> str:
@@ -79,7 +85,7 @@ def is_many(arguments: argparse.Namespace) -> bool:
     return False
 
 
-def run_many(arguments: argparse.Namespace, job: Job) -> None:
+def run_many(arguments: argparse.Namespace, work: Work) -> None:
     """Do what is not done yet, say how far it is, and sum up.
 
     Raises:
@@ -87,37 +93,32 @@ def run_many(arguments: argparse.Namespace, job: Job) -> None:
         ResultsError: some files failed, as lines have said.
         ValueError: no files are meant, or two would become the same.
     """
-    from ..batch.journal import Journal, check_folder
+    from ..batch.journal import Done, Journal, check_folder
     from ..batch.listing import pairs
-    from ..batch.work import DIGESTS
 
     folder = Path(arguments.folder)
     found = pairs(
         arguments.inputs,
         folder,
-        job.extension,
-        job.is_input,
+        work.extension,
+        work.is_input,
         recursive=arguments.recursive,
-        listed=_listed(arguments.files_from),
+        listed=listed(arguments.files_from),
     )
     check_report(arguments.report, overwrite=arguments.overwrite or arguments.resume)
     check_folder(folder)
-    journal = Journal(folder, job.key)
-
-    def note(pair: "Pair", outcome: dict[str, Any]) -> None:
-        source_digest, output_digest = (outcome.pop(name) for name in DIGESTS)
-        journal.append(pair.output, source_digest, output_digest, outcome)
-
-    rows = {pair: journal.find(*pair) if arguments.resume else None for pair in found}
-    work_through(arguments, arguments.folder, rows, job.task, note)
+    journal = Journal(folder, work.key)
+    done = Done(journal) if arguments.resume else None
+    rows = {pair: None if done is None else done.find(*pair) for pair in found}
+    work_through(arguments, arguments.folder, rows, lambda pair: work.task(*pair, journal), work.warm_up)
 
 
 def work_through(
     arguments: argparse.Namespace,
     label: str,
     rows: "dict[Pair, dict[str, Any] | None]",
-    task: Task,
-    note: "Callable[[Pair, dict[str, Any]], None]" = lambda pair, outcome: None,
+    task: "Callable[[Pair], Task]",
+    warm_up: Callable[[], object],
 ) -> None:
     """Do what has no row yet, say how far it is, write a report and sum up.
 
@@ -125,11 +126,11 @@ def work_through(
         arguments: `jobs`, `report`, `json` and `quiet` count.
         label: what to call it all in the summary.
         rows: what is known, by source and output.
-        task: as of `Job`.
-        note: called with what has been found.
+        task: makes one of a source and its output.
+        warm_up: as of `Work`.
 
     Raises:
-        OSError: the report cannot be written.
+        OSError: the report cannot be written, or there is no room for more.
         ResultsError: some files failed, as lines have said.
     """
     from splatkernels import get_num_threads
@@ -141,17 +142,15 @@ def work_through(
     left = [pair for pair, row in rows.items() if row is None]
     errors: dict[Pair, str] = {}
     beside = nullcontext() if arguments.report is None else output(arguments.report)
-    with beside as report, _progress(len(left), arguments.quiet) as (step, say):
-        for done, outcome in run([task(*pair) for pair in left], arguments.jobs or get_num_threads()):
+    with beside as report, counted("files", _BAR, len(left), quiet=arguments.quiet) as (step, say):
+        for done, outcome in run([task(pair) for pair in left], arguments.jobs or get_num_threads(), warm_up):
             pair = Pair(done.source, done.output)
             if isinstance(outcome, Failure):
                 errors[pair] = outcome.error
-                say(outcome.error)
+                say(f"splatcodec: {outcome.error}")
             else:
                 for line in outcome["warnings"]:
-                    say(line)
-                outcome["warnings"] = "; ".join(outcome["warnings"])
-                note(pair, outcome)
+                    say(f"splatcodec: {line}")
                 rows[pair] = outcome
             step()
         if report is not None:
@@ -183,33 +182,17 @@ def check_report(path: str | None, *, overwrite: bool) -> None:
             spare_file(path)
 
 
-def _listed(path: str | None) -> list[str]:
+def listed(path: str | None) -> list[str]:
+    """The names in a file of names, one in a line; none without one.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     if path is None:
         return []
-    if path == STANDARD_STREAM:
-        if sys.stdin is None:
-            raise OSError("standard input is closed")
-        lines = sys.stdin.read().splitlines()
-    else:
-        lines = Path(path).read_text().splitlines()
-    return [line for line in lines if line]
-
-
-@contextmanager
-def _progress(total: int, quiet: bool) -> "Iterator[tuple[Callable[[], None], Callable[[str], None]]]":
-    """What to call after each file, and to say a fault in a line; on a terminal there is a bar."""
-
-    def say(line: str) -> None:
-        print(f"splatcodec: {line}", file=sys.stderr)
-
-    if quiet or not total or not sys.stderr.isatty():
-        yield lambda: None, say
-        return
-    from tqdm import tqdm
-
-    form = "{n_fmt}/{total_fmt}|{bar}| {rate_fmt}, {remaining} left"
-    with tqdm(total=total, leave=False, bar_format=form, unit=" files") as bar:
-        yield lambda: bar.update(), lambda line: tqdm.write(f"splatcodec: {line}", file=sys.stderr)
+    # Names may hold what ends lines of a text, and what is no text.
+    lines = read_source(input_source(path)).split(b"\n")
+    return [os.fsdecode(name) for line in lines if (name := line.removesuffix(b"\r"))]
 
 
 def _table(rows: "dict[Pair, dict[str, Any] | None]", errors: "dict[Pair, str]") -> bytes:
@@ -219,7 +202,8 @@ def _table(rows: "dict[Pair, dict[str, Any] | None]", errors: "dict[Pair, str]")
     writer = csv.DictWriter(text, ["source", "output", *names, "error"], lineterminator="\n")
     writer.writeheader()
     for pair, row in rows.items():
-        writer.writerow({**pair._asdict(), "error": errors.get(pair)} | (row or {}))
+        found = row and row | {"warnings": "; ".join(row["warnings"])}
+        writer.writerow({**pair._asdict(), "error": errors.get(pair)} | (found or {}))
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 

@@ -3,8 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,14 @@ from splatkernels import resolve_device
 from ..errors import ResultsError
 from .encoding import add_encoder, check_encoder, encoder_options
 from .options import Parser, positive_int, print_json
+from .progress import counted
 
 if TYPE_CHECKING:
     from ..batch.listing import Pair
     from ..batch.run import Failure
-    from ..batch.shards import Recipe
+    from ..batch.sidecar import Recipe
+
+_BAR = "{n_fmt} pictures, {rate_fmt}, {elapsed}"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[Parser]") -> None:
@@ -72,8 +74,8 @@ def run(arguments: argparse.Namespace) -> None:
     from ..batch import Failure
     from ..batch.journal import check_folder
     from ..batch.listing import pairs
-    from ..batch.shards import Recipe, finished
-    from ..batch.tars import PICTURES
+    from ..batch.sidecar import Recipe, finished, sums
+    from ..tars import PICTURES
 
     begun = time.perf_counter()
     options = encoder_options(arguments, resolve_device(arguments.device))
@@ -83,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
     rows = {pair: finished(*pair, recipe, overwrite=arguments.overwrite) for pair in found}
     left = [pair for pair, row in rows.items() if row is None]
     lost = 0
-    with _progress(arguments.quiet) as (step, say):
+    with counted("pictures", _BAR, quiet=arguments.quiet) as (step, say):
         for pair, outcome in _encoded(arguments, left, recipe, step):
             if isinstance(outcome, Failure):
                 lost += 1
@@ -94,7 +96,7 @@ def run(arguments: argparse.Namespace) -> None:
                 say(f"splatcodec: {failure['error']}")
             if not arguments.quiet:
                 say(f"{pair.output}: {_described(outcome)}")
-    total = _sums([row for row in rows.values() if row is not None])
+    total = sums([row for row in rows.values() if row is not None])
     total |= {"shards": len(rows) - lost, "failed_shards": lost, "done_before": len(rows) - len(left)}
     total["seconds"] = round(time.perf_counter() - begun, 3)
     if arguments.json:
@@ -123,35 +125,12 @@ def _encoded(
     return encode_shards(left, recipe, arguments.jobs or get_num_threads(), step)
 
 
-@contextmanager
-def _progress(quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
-    """What to call after each picture, and to say a line; on a terminal they are counted."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda: None, lambda line: print(line, file=sys.stderr)
-        return
-    from tqdm import tqdm
-
-    with tqdm(leave=False, bar_format="{n_fmt} pictures, {rate_fmt}, {elapsed}", unit=" pictures") as bar:
-        yield lambda: bar.update(), lambda line: tqdm.write(line, file=sys.stderr)
-
-
 def _extensions(text: str) -> tuple[str, ...]:
     """Extensions between commas, with or without their first dot."""
     found = tuple(part.removeprefix(".").lower() for part in text.split(","))
     if not all(found):
         raise argparse.ArgumentTypeError(f"expected extensions such as jpg,png, got {text!r}")
     return found
-
-
-def _sums(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What sidecars say together."""
-    names = ("pictures", "failed", "source_bytes", "gsi_bytes", "encode_seconds")
-    total: dict[str, Any] = {name: sum(row[name] for row in rows) for name in names}
-    for name in ("mean_bpp", "mean_psnr"):
-        known = [row for row in rows if row[name] is not None]
-        pictures = sum(row["pictures"] for row in known)
-        total[name] = sum(row[name] * row["pictures"] for row in known) / pictures if pictures else None
-    return total
 
 
 def _described(row: dict[str, Any]) -> str:

@@ -3,18 +3,17 @@
 import math
 import os
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from typing import Any
 
 from splatkernels.threads import limited
 
-from ..batch.tars import is_of, members
 from ..decoder import read_document
 from ..document import Document
 from ..errors import requires
-from ..files import Source
+from ..files import Source, named, source_name
 from ..limits import DEFAULT_MAX_GAUSSIANS, DEFAULT_MAX_PIXELS, check_pixels
 from ..splats import Region
+from ..tars import is_of, members
 
 with requires("torch", "torch"):
     import torch
@@ -96,22 +95,25 @@ class PictureDecoder:
             OSError: the file cannot be read.
             ValueError: the size or the region is out of range.
         """
-        return self.render(read_document(file, max_gaussians=self.max_gaussians))
+        return self.render(read_document(file, max_gaussians=self.max_gaussians), source_name(file))
 
     def handler(self, key: str, data: bytes) -> Tensor | None:
         """For `webdataset.WebDataset(...).decode(decoder.handler)`: the tensor of a .gsi member, None for others."""
         return self(data) if key.lower().endswith(".gsi") else None
 
-    def render(self, document: Document) -> Tensor:
-        """The tensor of what a file holds.
+    def render(self, document: Document, name: str = "picture") -> Tensor:
+        """The tensor of what a file holds, which errors call by a name.
 
         Raises:
             ValueError: the size or the region is out of range.
         """
         splats = document.splats
         region = None if self.crop is None else self.crop(splats.height, splats.width)
-        rows, columns = splats.output_size(self.height, self.width, region=region)
-        check_pixels(rows, columns, "picture", self.max_pixels)
+        try:
+            rows, columns = splats.output_size(self.height, self.width, region=region)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        check_pixels(rows, columns, name, self.max_pixels)
         with limited(self.threads):
             picture = document.render(height=rows, width=columns, region=region)
         if self.rgb:
@@ -130,7 +132,8 @@ class PictureDataset(Dataset[Tensor]):
         paths: .gsi files, and .tar files.
         decoder: what tensors are made by.
         keep: how many pictures to keep as Gaussians, once they have been read, in each process: they need no decoding
-            the next time, and some ten times the memory of their files.
+            the next time, and some ten times the memory of their files. A loader keeps them from epoch to epoch only
+            with `persistent_workers=True`, or without workers: otherwise it starts new ones for each.
 
     Attributes:
         names: of the pictures: the path of the file, or that of the tar file and the name of the member.
@@ -170,14 +173,13 @@ class PictureDataset(Dataset[Tensor]):
             document = self._read(index)
             if len(self._kept) < self.keep:
                 self._kept[index] = document
-        return self.decoder.render(document)
+        return self.decoder.render(document, self.names[index])
 
     def _read(self, index: int) -> Document:
         path, begin, size = self._places[index]
         with open(path, "rb") as file:
             file.seek(begin)
-            content = BytesIO(file.read(size))
-        content.name = self.names[index]
+            content = named(file.read(size), self.names[index])
         return read_document(content, max_gaussians=self.decoder.max_gaussians)
 
     def __getstate__(self) -> dict[str, Any]:

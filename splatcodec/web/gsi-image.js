@@ -17,18 +17,19 @@
   let shared = null;
   const elements = new Set();
 
-  /** The renderer, with a picture and an output size. */
-  function rendererOf(picture, width, height) {
+  /** The renderer of all elements. */
+  function renderer() {
     if (!shared) {
       shared = new globalThis.gsiRender.Renderer(document.createElement("canvas"));
       shared.canvas.addEventListener("webglcontextrestored", () => elements.forEach((element) => element.refresh()));
     }
-    if (shared.picture !== picture) shared.setPicture(picture);
-    Object.assign(shared.canvas, { width, height });
     return shared;
   }
 
-  async function fetched(url, signal) {
+  /** The picture at an address, as an attribute has it. */
+  async function fetched(source, signal) {
+    if (!source) throw new Error("gsi-image: src is empty");
+    const url = new URL(source, document.baseURI).href;
     const response = await fetch(url, { signal });
     if (!response.ok) throw new Error(`${url}: status ${response.status}`);
     const bytes = new Uint8Array(await response.arrayBuffer());
@@ -97,7 +98,14 @@
     }
 
     get src() {
-      return this.hasAttribute("src") ? new URL(this.getAttribute("src"), document.baseURI).href : "";
+      const source = this.getAttribute("src");
+      if (!source) return "";
+      try {
+        return new URL(source, document.baseURI).href;
+      } catch {
+        // As of <img>: what is no address stays as it is.
+        return source;
+      }
     }
 
     set src(url) {
@@ -164,14 +172,15 @@
       this.#picture = null;
       this.#text.hidden = true;
       this.refresh();
-      if (!this.src) {
+      const source = this.getAttribute("src");
+      if (source === null) {
         this.#isComplete = true;
         this.#loading = Promise.resolve();
         return;
       }
       const { signal } = (this.#abort = new AbortController());
       this.#isComplete = false;
-      this.#loading = fetched(this.src, signal);
+      this.#loading = fetched(source, signal);
       this.#loading.then(
         (picture) => {
           if (signal.aborted) return;
@@ -242,15 +251,18 @@
       const [x, y] = [clientWidth / picture.width, clientHeight / picture.height];
       const fit = getComputedStyle(this).objectFit;
       let zoom = devicePixelRatio * (fit === "contain" || fit === "scale-down" ? Math.min(x, y) : Math.max(x, y));
+      const { canvas, largest } = renderer();
       zoom = Math.min(zoom, Math.sqrt(MOST_PIXELS / (picture.width * picture.height)));
+      zoom = Math.min(zoom, largest / Math.max(picture.width, picture.height));
       const width = Math.max(1, Math.round(zoom * picture.width));
       const height = Math.max(1, Math.round(zoom * picture.height));
-      const renderer = rendererOf(picture, width, height);
+      if (shared.picture !== picture) shared.setPicture(picture);
+      Object.assign(canvas, { width, height });
       // Once there is a context again, all elements are drawn anew.
-      if (renderer.isLost) return;
-      renderer.draw({ zoom });
+      if (shared.isLost) return;
+      shared.draw({ zoom });
       Object.assign(this.#canvas, { width, height });
-      this.#canvas.getContext("2d").drawImage(renderer.canvas, 0, 0);
+      this.#canvas.getContext("2d").drawImage(canvas, 0, 0);
     }
   }
 

@@ -22,6 +22,9 @@ _SCRIPTS = (
     "viewer/marks.js",
     "viewer/comparison.js",
     "viewer/facts.js",
+    "viewer/files.js",
+    "viewer/drawing.js",
+    "viewer/keys.js",
     "viewer/view.js",
 )
 _CHANGED = {ord(letter): ord(letter) + 128 for letter in "\0\r<"}
@@ -75,7 +78,7 @@ def as_letters(data: bytes) -> str:
 
 def condensed(source: str) -> str:
     """CSS, HTML or JavaScript without indentation, and without comments that begin a line."""
-    source = re.sub(r"^\s*/\*.*?\*/\s*$", "", source, flags=re.MULTILINE | re.DOTALL)
+    source = re.sub(r"^\s*/\*(?:(?!\*/).)*\*/\s*$", "", source, flags=re.MULTILINE | re.DOTALL)
     lines = (line.strip() for line in source.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))
 

@@ -25,6 +25,8 @@
   /** Standard deviations in cells of its level that a Gaussian has at least. */
   const LEAST = 2;
   const MOST_LEVELS = 12;
+  /** The longest side in pixels of a canvas that browsers have. */
+  const LARGEST = 32767;
   /** Variance in output pixels of the footprint of an output pixel, where it is as large as can be. */
   const FOOTPRINT = 0.12;
 
@@ -45,7 +47,8 @@
       const [layer, k] = i < colors.n ? [colors, i] : [alpha, i - colors.n];
       smaller[i] = Math.min(layer.scales[2 * k], layer.scales[2 * k + 1]);
     }
-    const ranks = ranksOf(colors);
+    const ranks = new Uint32Array(colors.n);
+    strongestFirst(colors).forEach((i, rank) => (ranks[i] = rank));
     const data = new Float32Array(STRIDE * n);
     let at = 0;
     for (const i of inRisingOrder(smaller)) {
@@ -69,18 +72,15 @@
     return Uint32Array.from(values.keys()).sort((a, b) => values[a] - values[b]);
   }
 
-  /** The place of each Gaussian of a layer among all, by energy, the largest first. */
-  function ranksOf(layer) {
-    const { n, channels, scales, amplitudes } = layer;
+  /** Numbers of the Gaussians of a layer by energy, the largest first. */
+  function strongestFirst({ n, channels, scales, amplitudes }) {
     // Less than none, so that the largest come first.
     const energies = new Float64Array(n);
     for (let i = 0; i < n; i++) {
       for (let c = 0; c < channels; c++) energies[i] -= amplitudes[channels * i + c] ** 2;
       energies[i] *= scales[2 * i] * scales[2 * i + 1];
     }
-    const ranks = new Uint32Array(n);
-    inRisingOrder(energies).forEach((i, rank) => (ranks[i] = rank));
-    return ranks;
+    return inRisingOrder(energies);
   }
 
   /** The standard deviation in output pixels of one on the canvas. */
@@ -238,6 +238,9 @@
     /** Make all that is lost with a context. */
     restore() {
       const { gl } = this;
+      // A context that is lost has none of them.
+      const sides = [gl.getParameter(gl.MAX_TEXTURE_SIZE), ...(gl.getParameter(gl.MAX_VIEWPORT_DIMS) ?? [])];
+      this.largest = Math.min(...sides) || LARGEST;
       this.format = sumFormat(gl);
       this.gaussians = this.program(GAUSSIANS_VERTEX, GAUSSIANS_FRAGMENT);
       this.double = this.program(SCREEN_VERTEX, DOUBLE_FRAGMENT);
@@ -374,6 +377,7 @@
       if (!this.context) throw new Error("render: the canvas has neither a WebGL 2 nor a 2D context");
       this.targets = [];
       this.image = null;
+      this.largest = LARGEST;
     }
 
     setData() {}
@@ -532,6 +536,11 @@
       });
     }
 
+    /** The longest side in pixels of an output. */
+    get largest() {
+      return this.painter.largest;
+    }
+
     /** Choose what to draw. @param {import("./gsi.js").Picture} picture as `gsi.decode` gives it */
     setPicture(picture) {
       this.picture = picture;
@@ -539,14 +548,20 @@
       if (!this.isLost) this.painter.setData(this.data);
     }
 
-    /** Draw the picture, by default from its top-left corner on at its own size. @param {View} [view] */
+    /**
+     * Draw the picture, by default from its top-left corner on at its own size. Throws if a side of the canvas is
+     * longer than `largest`. @param {View} [view]
+     */
     draw({ x = 0, y = 0, zoom = 1, count = Infinity } = {}) {
       this.view = { x, y, zoom, count };
       const { width, height } = this.canvas;
       if (this.isLost || !this.picture || width === 0 || height === 0) return;
+      if (Math.max(width, height) > this.largest) {
+        throw new RangeError(`render: the canvas is ${width}x${height}, and no side can be above ${this.largest} here`);
+      }
       this.painter.draw(this.picture, this.data, levelsOf(this.data, width, height, zoom), this.view);
     }
   }
 
-  globalThis.gsiRender = { Renderer };
+  globalThis.gsiRender = { Renderer, strongestFirst };
 })();

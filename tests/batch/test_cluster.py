@@ -69,6 +69,22 @@ def test_a_process_that_is_killed_changes_no_byte(cluster, tmp_path, picture):
     assert not list((tmp_path / "killed").glob(".splatcodec-*"))
 
 
+def test_shards_that_nobody_waits_for_are_left(cluster, tmp_path, picture):
+    pairs = [
+        Pair(write_shard(tmp_path / "in" / f"{number}.tar", picture, 20), tmp_path / f"{number}.tar")
+        for number in range(10)
+    ]
+    outcomes = encode_shards_on_ray(pairs, Recipe(Options(n_gaussians=6, effort=1)))
+    next(outcomes)
+    outcomes.close()
+    for _ in range(600):
+        if not working():
+            break
+        time.sleep(0.1)
+    assert not working()
+    assert len(list(tmp_path.glob("*.tar"))) < 10
+
+
 def test_a_pool_of_actors_encodes_rows(cluster, picture):
     rows = ray.data.from_items([{"image": picture[number : number + 20], "name": str(number)} for number in range(4)])
     how = {"n_gaussians": 6, "effort": 1, "threads": 1}

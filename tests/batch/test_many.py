@@ -1,22 +1,32 @@
 """Many files: outputs mirror inputs, one that fails harms no other, and a run goes on where another one was killed."""
 
 import csv
+import errno
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import Future
 from pathlib import Path
+from typing import ClassVar
+from unittest.mock import Mock
+from weakref import WeakSet
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import splatcodec
-from splatcodec.batch.journal import NAME
+import splatcodec.encoding.encode
+from splatcodec import Options
+from splatcodec.batch import Decoder, Encoder, Failure, Task, coders, run, work
+from splatcodec.batch.journal import NAME, Done, Journal
 from splatcodec.cli.main import main
+from splatcodec.cli.many import listed
 
 QUICK = ("-e", "1", "-n", "6", "--quiet")
 
@@ -59,21 +69,25 @@ def test_folders_are_mirrored_and_one_failure_is_one_line(pictures, tmp_path, ca
     assert total["mean_psnr"] == pytest.approx(np.mean([float(row["psnr"]) for row in rows if row["psnr"]]))
 
 
-def test_a_run_resumes_with_what_is_whole_and_made_alike(pictures, tmp_path, monkeypatch):
+@pytest.fixture
+def done(monkeypatch) -> list[str]:
+    """The names of outputs that runs make."""
+    names: list[str] = []
+
+    def counted(tasks, *how):
+        names.extend(task.output.name for task in tasks)
+        return run(tasks, *how)
+
+    monkeypatch.setattr(splatcodec.batch, "run", counted)
+    return names
+
+
+def test_a_run_resumes_with_what_is_whole_and_made_alike(pictures, tmp_path, done):
     out = tmp_path / "out"
     (pictures / "damaged.png").unlink()
     assert encode(pictures, "-o", out, "-r", "-j", 1) == 0
     first = outputs(out)
-    done = []
-
-    def counted(tasks, jobs):
-        done.extend(task.output.name for task in tasks)
-        return real(tasks, jobs)
-
-    import splatcodec.batch
-
-    real = splatcodec.batch.run
-    monkeypatch.setattr(splatcodec.batch, "run", counted)
+    done.clear()
     assert encode(pictures, "-o", out, "-r", "--resume") == 0
     assert done == []
     (out / "a.gsi").write_bytes(first["a.gsi"][:-1])
@@ -92,20 +106,143 @@ def test_a_run_resumes_with_what_is_whole_and_made_alike(pictures, tmp_path, mon
     assert sorted(done) == ["a.gsi", "b.gsi", "c.gsi"]
 
 
-def test_killed_runs_end_as_an_undisturbed_one(pictures, tmp_path):
-    (pictures / "damaged.png").unlink()
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert encode(pictures, "-o", whole, "-r", "-j", 1) == 0
-    command = [sys.executable, "-m", "splatcodec", "encode", str(pictures), "-o", str(killed), "-r", "--resume", *QUICK]
-    for seconds in (0.5, 1.5):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert set(outputs(killed).values()) <= set(outputs(whole).values())
-    assert subprocess.run(command, check=False).returncode == 0
-    assert outputs(killed) == outputs(whole)
-    assert not list(killed.rglob(".splatcodec-*"))
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and pipes")
+@pytest.mark.parametrize("name", ["encode", "decode"])
+def test_a_run_that_is_killed_goes_on_where_it_was(pictures, encoded, tmp_path, done, name):
+    made = {"encode": ".gsi", "decode": ".png"}[name]
+    sources = [pictures / f"{stem}{'.png' if name == 'encode' else '.gsi'}" for stem in "abz"]
+    for path in sources[:2]:
+        path.write_bytes((pictures / "b.png").read_bytes() if name == "encode" else encoded)
+    # Nobody writes to this pipe: whoever reads it waits.
+    os.mkfifo(sources[2])
+    out = tmp_path / "out"
+    command = [name, *map(str, sources), "-o", str(out), "-j", "1", "--resume", "--quiet"]
+    command += QUICK[:-1] if name == "encode" else []
+    with subprocess.Popen([sys.executable, "-m", "splatcodec", *command]) as process:
+        try:
+            for _ in range(60_000):
+                if len(list(out.glob(f"[ab]{made}"))) == 2 or process.poll() is not None:
+                    break
+                time.sleep(0.001)
+        finally:
+            process.send_signal(signal.SIGKILL)
+    first = {path.name: path.stat().st_mtime_ns for path in out.glob(f"*{made}")}
+    assert sorted(first) == [f"a{made}", f"b{made}"]
+    sources[2].unlink()
+    sources[2].write_bytes(sources[0].read_bytes())
+    assert main(command) == 0
+    assert done == [f"z{made}"]
+    assert first.items() <= {path.name: path.stat().st_mtime_ns for path in out.glob(f"*{made}")}.items()
+    assert len({path.read_bytes() for path in out.glob(f"*{made}")}) == 1
+    assert not list(out.glob(".splatcodec-*"))
+
+
+@pytest.mark.parametrize("is_placed", [False, True])
+@pytest.mark.parametrize("name", ["encode", "decode"])
+def test_an_output_has_its_line_before_it_takes_its_name(pictures, encoded, tmp_path, monkeypatch, name, is_placed):
+    journal = Journal(tmp_path, {"made": "so"})
+    source, output = pictures / "a.png", tmp_path / "a.out"
+    if name == "decode":
+        source.write_bytes(encoded)
+
+    def make() -> None:
+        if name == "encode":
+            work.encode_file(source, output, Options(n_gaussians=6, effort=1), False, journal)
+        else:
+            work.decode_file(source, output, {"format_name": "PNG"}, False, journal)
+
+    def killed(temporary: str, target: str) -> None:
+        if is_placed:
+            real(temporary, target)
+        raise KeyboardInterrupt
+
+    real = os.replace
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        make()
+    monkeypatch.setattr(os, "replace", real)
+    found = Done(journal).find(source, output)
+    if not is_placed:
+        assert found is None
+        make()
+        found = Done(journal).find(source, output)
+    assert found is not None
+    assert found["warnings"] == []
+    assert Done(Journal(tmp_path, {"made": "otherwise"})).find(source, output) is None
+
+
+def test_what_cannot_be_written_is_not_made(pictures, tmp_path, monkeypatch):
+    made = Mock()
+    monkeypatch.setattr(splatcodec.encoding.encode, "encode_to", made)
+    (tmp_path / "a.gsi").mkdir()
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "a.gsi", tmp_path / "file" / "a.gsi"):
+        with pytest.raises(OSError, match=r"directory|exists|File"):
+            work.encode_file(pictures / "a.png", output, Options(), True, Journal(tmp_path, {}))
+    made.assert_not_called()
+
+
+class HereAndNow:
+    """Stands for a crew: works in this process, when it is asked to."""
+
+    submitted: ClassVar[WeakSet[Future]] = WeakSet()
+
+    def __init__(self, *_: object) -> None:
+        self.submitted.clear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, name, function, *args) -> Future:
+        future: Future = Future()
+        self.submitted.add(future)
+        try:
+            future.set_result(function(*args))
+        except OSError as error:
+            future.set_result(Failure(str(error), error))
+        return future
+
+
+def test_a_run_holds_a_few_outcomes_whatever_their_number(monkeypatch):
+    monkeypatch.setattr(sys.modules[run.__module__], "Crew", HereAndNow)
+    tasks = [Task(lambda source, output: {}, Path(str(number)), Path("out")) for number in range(1000)]
+    held = [len(HereAndNow.submitted) for _ in run(tasks, 2)]
+    assert len(held) == 1000
+    assert max(held) <= 2 * 64
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_run_ends_where_there_is_no_room_for_more(monkeypatch, number):
+    def fail(source: Path, output: Path) -> dict:
+        raise OSError(number, os.strerror(number), str(output))
+
+    monkeypatch.setattr(sys.modules[run.__module__], "Crew", HereAndNow)
+    outcomes = run([Task(fail, Path("a"), Path("out"))] * 3, 1)
+    if number == errno.EACCES:
+        assert len(list(outcomes)) == 3
+    else:
+        with pytest.raises(OSError, match="out"):
+            next(outcomes)
+
+
+def test_kernels_are_warmed_up_that_the_work_takes(monkeypatch):
+    seen = Mock()
+    monkeypatch.setattr(splatcodec.encoding.encode, "encode", seen)
+    options = Options(quality=70, effort=3, loss="l1", profile="vq", device="cpu")
+    coders.warm_up_encoder(options)
+    used = seen.call_args.kwargs
+    assert {name: used[name] for name in ("effort", "loss", "profile", "device", "tune")} == {
+        "effort": 3,
+        "loss": "l1",
+        "profile": "vq",
+        "device": "cpu",
+        "tune": "psnr",
+    }
+    coders.warm_up_decoder()
+    seen.assert_called_once()
 
 
 def test_decoded_and_judged_in_folders(pictures, tmp_path, capsys):
@@ -133,6 +270,15 @@ def test_lists_of_files_are_mirrored(pictures, tmp_path, monkeypatch):
     (tmp_path / "list").write_text(f"more/c.png\n\n{pictures / 'a.png'}\n")
     assert encode("--files-from", tmp_path / "list", "-o", tmp_path / "out", "-j", 1) == 0
     assert list(outputs(tmp_path / "out")) == ["a.gsi", "more/c.gsi"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_any_name_can_be_listed(tmp_path, end):
+    rng = np.random.default_rng(0)
+    letters = ["a", "\u2028", "\x85", "\x0c", "\x1c", "\udce9", " ", "/", "日"]
+    names = ["".join(rng.choice(letters, rng.integers(1, 9))) for _ in range(50)]
+    (tmp_path / "list").write_bytes(end.join(map(os.fsencode, [*names[:25], "", *names[25:]])))
+    assert listed(str(tmp_path / "list")) == names
 
 
 @pytest.mark.parametrize(
@@ -172,8 +318,6 @@ def test_names_come_on_both_sides_of_options(pictures, monkeypatch):
 
 
 def test_a_process_that_dies_is_replaced(tmp_path):
-    from splatcodec.batch import Failure, Task, run
-
     tasks = [Task(_die_of, tmp_path / name, tmp_path / name) for name in ("fine", "deadly", "fine too")]
     found = {task.source.name: outcome for task, outcome in run(tasks, 1)}
     assert found["fine"] == found["fine too"] == {"done": True, "warnings": []}
@@ -188,10 +332,6 @@ def _die_of(source: Path, output: Path) -> dict[str, bool]:
 
 
 def test_coders_travel_and_tell_faults(picture):
-    import pickle
-
-    from splatcodec.batch import Decoder, Encoder
-
     encoder, decoder = (pickle.loads(pickle.dumps(coder)) for coder in (Encoder(n_gaussians=6, effort=1), Decoder()))
     row = encoder({"image": picture, "name": "one"})
     assert (row["name"], row["error"], row["bytes"]) == ("one", None, len(row["gsi"]))
@@ -201,11 +341,24 @@ def test_coders_travel_and_tell_faults(picture):
     assert encoder({"image": b"no picture"})["error"].endswith("not an image file that Pillow can read")
     assert encoder({"other": 1})["error"] == "the row has no 'image'"
     assert decoder({"gsi": b""})["error"]
+    with pytest.raises(TypeError, match="scael"):
+        Decoder(scael=2)
+
+
+@pytest.mark.parametrize("fault", [MemoryError, OSError, RuntimeError, ImportError, splatcodec.ImageError, KeyError])
+def test_faults_of_the_machine_are_told_from_those_of_the_picture(monkeypatch, fault):
+    monkeypatch.setattr(splatcodec.encoding.encode, "encode_to", Mock(side_effect=fault("too bad")))
+    encoder = Encoder(n_gaussians=6, effort=1)
+    error = encoder({"image": b""})["error"]
+    assert "too bad" in error
+    if fault in (splatcodec.ImageError, KeyError):
+        assert encoder.attempt(b"")["error"] == error
+    else:
+        with pytest.raises(fault):
+            encoder.attempt(b"")
 
 
 def test_a_run_that_is_left_ends_its_processes_at_once(tmp_path):
-    from splatcodec.batch import Task, run
-
     tasks = [Task(_sleep, tmp_path / str(number), tmp_path / "out", (delay,)) for number, delay in enumerate((0, 600))]
     outcomes = run(tasks, 1)
     next(outcomes)
@@ -215,8 +368,6 @@ def test_a_run_that_is_left_ends_its_processes_at_once(tmp_path):
 
 
 def test_warnings_and_faults_name_the_file_in_one_line(tmp_path):
-    from splatcodec.batch import Failure, Task, run
-
     tasks = [Task(_warn_or_fail, tmp_path / name, tmp_path / "out") for name in ("odd", "broken")]
     found = {task.source.name: outcome for task, outcome in run(tasks, 1)}
     assert found["odd"] == {"warnings": ["an odd thing"]}

@@ -1,5 +1,6 @@
 """`splatcodec shards`: tar files in and out, and runs that are killed and go on."""
 
+import errno
 import hashlib
 import json
 import os
@@ -8,12 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock, patch
 
 import pytest
 
 import splatcodec
-from splatcodec.batch.growing import growing
-from splatcodec.batch.shards import Recipe, finished
+from splatcodec.batch.growing import Growing, growing
+from splatcodec.batch.sidecar import Recipe, finished
 from splatcodec.cli.main import main
 from splatcodec.options import Options
 
@@ -140,6 +142,31 @@ def test_only_what_dead_processes_left_is_removed(tmp_path):
         first.write(b"first")
     assert output.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.parametrize("name", ["in.tar", "a.tar.json", "elsewhere/picture.png"])
+def test_faults_name_the_file_that_they_are_of(tmp_path, name):
+
+    def fail() -> None:
+        raise FileNotFoundError(errno.ENOENT, "no such file or directory", name)
+
+    with pytest.raises(FileNotFoundError) as caught, growing(tmp_path / "a.tar"):
+        fail()
+    assert caught.value.filename == name
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for step in ("fsync", "replace"):
+        with (
+            patch.object(os, step, side_effect=full),
+            pytest.raises(OSError, match="No space left") as caught,
+            growing(tmp_path / "a.tar"),
+        ):
+            pass
+        assert caught.value.filename == str(tmp_path / "a.tar")
+    file = Mock(**{"write.side_effect": full})
+    with pytest.raises(OSError, match="No space left") as caught:
+        Growing(file, "a.tar").write(b"half")
+    assert caught.value.filename == "a.tar"
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_appears_before_it_is_whole(tmp_path):

@@ -6,9 +6,9 @@ import tarfile
 import numpy as np
 import pytest
 
-from splatcodec.batch.shards import Recipe, encode_shard
-from splatcodec.batch.tars import PICTURES, header, is_of, members, padding, renamed
+from splatcodec.batch import Recipe, encode_shard
 from splatcodec.options import Options
+from splatcodec.tars import PICTURES, header, is_of, members, padding, renamed
 
 RECIPE = Recipe(Options(n_gaussians=4, effort=1))
 FORMATS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
@@ -121,7 +121,7 @@ def test_a_header_of_the_same_name_and_size_is_that_of_the_member(kind):
         tar.addfile(info, io.BytesIO(bytes(600)))
     data = content.getvalue()
     (member,) = members(io.BytesIO(data), "x.tar")
-    made = header(member, member.name, 600, data[member.data - 255 : member.data - 247])
+    made = header(member, member.name, 600)
     assert made == data[member.begin : member.data]
     assert len(padding(600)) == member.end - member.data - 600
 

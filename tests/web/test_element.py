@@ -93,6 +93,28 @@ await Promise.all(many.map((element) => element.decode()));
 many[0].scrollIntoView();
 await settled();
 answer.many = [...new Set(many.map((element) => pixels(element).join()))];
+const fetches = [];
+const { fetch } = globalThis;
+globalThis.fetch = (url, options) => {
+  fetches.push(String(url));
+  return fetch(url, options);
+};
+answer.faulty = [];
+for (const src of ["", "http://["]) {
+  const faulty = make({ src, alt: "words" });
+  const before = faulty.complete;
+  const isRejected = await faulty.decode().then(() => false, () => true);
+  await settled();
+  answer.faulty.push([before, isRejected, faulty.complete, faulty.src, faulty.shadowRoot.querySelector("span").hidden]);
+}
+answer.fetches = fetches;
+globalThis.fetch = fetch;
+Object.defineProperty(gsiRender.Renderer.prototype, "largest", { get: () => 100 });
+const limited = make({ src: "wide.gsi" });
+await limited.decode();
+limited.scrollIntoView();
+await settled();
+answer.limited = [pixels(limited), box(limited)];
 answer.events = events.slice(0, 1).concat(events.filter(([type]) => type === "error"));
 return answer;
 """
@@ -143,8 +165,20 @@ def test_faults_are_events_rejections_and_the_alternative_text():
     assert found["mended"] == [17, False]
     first, *errors = found["events"]
     assert first == ["load", "wide.gsi", ""]
-    assert [[kind, source] for kind, source, _ in errors] == [["error", "broken.gsi"], ["error", "nothing.gsi"]]
+    assert [[kind, source] for kind, source, _ in errors] == [
+        ["error", source] for source in ("broken.gsi", "nothing.gsi", "", "http://[")
+    ]
     assert errors[0][2] == message
+
+
+def test_what_is_no_address_fails_without_being_fetched():
+    found = observed(1)
+    assert found["faulty"] == [[False, True, True, source, False] for source in ("", "http://[")]
+    assert found["fetches"] == []
+
+
+def test_no_side_is_longer_than_the_renderer_draws():
+    assert observed(1)["limited"] == [[100, 75], [160, 120]]
 
 
 def test_only_the_last_source_counts():

@@ -1,6 +1,7 @@
 """The page that shows .gsi files, as it is put together: nothing in it can escape, and it is small."""
 
 import base64
+import gzip
 import hashlib
 import importlib.util
 import json
@@ -77,6 +78,8 @@ def test_json_cannot_end_a_script():
 def test_condensing_leaves_what_counts():
     source = '/** What it does. */\nlet a = "/* no comment */";\n\n  // Why.\n  a += "//";\n'
     assert condensed(source) == 'let a = "/* no comment */";\na += "//";'
+    source = "/* One. */ first();\nsecond();\n/* Two. */\nthird();\n/**\n * Three.\n */\nfourth();"
+    assert condensed(source) == "/* One. */ first();\nsecond();\nthird();\nfourth();"
 
 
 def test_a_page_holds_its_files_as_they_are(encoded):
@@ -107,6 +110,18 @@ def test_a_page_needs_nothing_else(encoded):
 def test_a_page_is_small(size):
     data = np.random.default_rng(0).bytes(size)
     assert len(page([Embedded("a.gsi", data)])) <= 1.4 * size + 80_000
+
+
+def test_documents_tell_how_large_scripts_and_pages_are():
+    text = (ROOT / "docs" / "web.md").read_text()
+    rows = re.findall(r"^\| `([\w.-]+)` \| ([\d,]+) \|", text, re.MULTILINE)
+    assert len(rows) == 4
+    for name, told in rows:
+        path = PRIORS if name == PRIORS.name else WEB / name
+        assert len(gzip.compress(path.read_bytes())) == pytest.approx(int(told.replace(",", "")), rel=0.05)
+    (told,) = re.findall(r"A page takes some (\d+) kB more", text)
+    data = np.random.default_rng(0).bytes(7000)
+    assert len(page([Embedded("a.gsi", data)])) - 8000 == pytest.approx(1000 * int(told), rel=0.03)
 
 
 def test_the_same_files_make_the_same_page(encoded):

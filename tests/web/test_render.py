@@ -132,6 +132,40 @@ def test_as_many_gaussians_are_shown_as_are_asked_for():
         assert np.abs(canvas(shown)[:, :, :3] - 255 * np.clip(strongest, 0, 1)).mean() < 0.5
 
 
+def test_what_is_too_large_is_refused_and_what_is_wide_is_drawn():
+    script = f"""
+    {HELPERS}
+    const picture = await read("file");
+    return ["webgl2", "2d"].map((kind) => {{
+      const renderer = rendererOf(canvasOf(9, 9), kind);
+      renderer.setPicture(picture);
+      const {{ largest }} = renderer;
+      const draw = (width, height) => {{
+        Object.assign(renderer.canvas, {{ width, height }});
+        renderer.draw({{ zoom: width / picture.width }});
+      }};
+      const faults = [[largest + 1, 1], [1, largest + 1]].map((sides) => {{
+        try {{
+          return draw(...sides);
+        }} catch (error) {{
+          return error.message;
+        }}
+      }});
+      draw(largest, 8);
+      const part = canvasOf(64, 8);
+      part.getContext("2d").drawImage(renderer.canvas, 64 - largest, 0);
+      return [largest, faults, shown(part)];
+    }});
+    """
+    data = data_of("adaptive-rgb-160x120")
+    for largest, faults, part in in_chromium(script, {"file": data}):
+        assert largest >= 2048
+        assert all(f"no side can be above {largest} here" in fault for fault in faults)
+        zoom = largest / 160
+        expected = splatcodec.decode(data, width=64, height=8, region=(160 - 64 / zoom, 0, 64 / zoom, 8 / zoom))
+        assert np.abs(canvas(part)[:, :, :3] - expected).max() < 4
+
+
 def test_a_lost_context_is_drawn_anew_once_it_is_back():
     script = f"""
     {HELPERS}

@@ -7,15 +7,30 @@ import copy
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Self
 
 PICTURES = ("avif", "bmp", "gif", "jp2", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp")
 """What members are called that hold pictures, unless one says otherwise."""
 
 # Names that are no UTF-8 come back as they were.
 _NAMES = {"encoding": "utf-8", "errors": "surrogateescape"}
+# Where a header tells its format.
+_MAGIC = slice(257, 265)
 # What a header says of itself, and is to be said anew.
 _OWN = ("path", "size", "hdrcharset")
+
+
+class _Info(tarfile.TarInfo):
+    """An entry that remembers which format its header is in."""
+
+    __slots__ = ("is_gnu",)
+    is_gnu: bool
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        info = super().frombuf(buf, encoding, errors)
+        info.is_gnu = buf[_MAGIC] == tarfile.GNU_MAGIC
+        return info
 
 
 class Member(NamedTuple):
@@ -28,7 +43,7 @@ class Member(NamedTuple):
     """First byte of its content."""
     size: int
     """Bytes of its content."""
-    info: tarfile.TarInfo
+    info: _Info
 
     @property
     def key(self) -> str:
@@ -54,7 +69,7 @@ def members(file: BinaryIO, name: str) -> list[Member]:
     """
     found = []
     try:
-        with tarfile.open(fileobj=file, mode="r:", **_NAMES) as tar:  # type: ignore[call-overload]  # options by name
+        with tarfile.open(fileobj=file, mode="r:", tarinfo=_Info, **_NAMES) as tar:  # type: ignore[call-overload]  # options by name
             for info in tar:
                 if info.isreg() and not info.issparse():
                     found.append(Member(info.name, info.offset, info.offset_data, info.size, info))
@@ -105,18 +120,17 @@ def renamed(names: Sequence[str], is_picture: Callable[[str], bool]) -> dict[str
     return found
 
 
-def header(member: Member, name: str, size: int, kind: bytes) -> bytes:
+def header(member: Member, name: str, size: int) -> bytes:
     """The header of a file that takes the place of a member: time, owner and mode are those of the member.
 
     Args:
         member: what is replaced.
         name, size: of the file.
-        kind: bytes 257 to 264 of the member's header, which tell GNU's format.
     """
     info = copy.copy(member.info)
     info.name, info.size = name, size
     info.pax_headers = {key: value for key, value in info.pax_headers.items() if key not in _OWN}
-    is_gnu = kind == tarfile.GNU_MAGIC and not info.pax_headers
+    is_gnu = info.is_gnu and not info.pax_headers
     return info.tobuf(tarfile.GNU_FORMAT if is_gnu else tarfile.PAX_FORMAT, **_NAMES)
 
 

@@ -1,6 +1,7 @@
 """Pictures for training loops: the same as `decode` gives, at any size and of any part, in any process."""
 
 import pickle
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -8,17 +9,18 @@ import torch
 from torch.utils.data import DataLoader
 
 import splatcodec
-from splatcodec.cli.main import main
-from splatcodec.tensors import PictureDataset, PictureDecoder, RandomResizedCrop
+from splatcodec import Options
+from splatcodec.batch import Recipe, encode_shard
+from splatcodec.tensors import PictureDataset, PictureDecoder, RandomResizedCrop, pictures
 
-from .shards import QUICK, write_shard
+from ..batch.shards import write_shard
 
 
 @pytest.fixture
 def paths(tmp_path, picture, encoded) -> list:
     """A tar file of three .gsi files and their labels, and a .gsi file."""
     write_shard(tmp_path / "in" / "a.tar", picture, 3)
-    assert main(["shards", str(tmp_path / "in"), "-o", str(tmp_path), "-j", "1", "--quiet", *QUICK]) == 0
+    encode_shard(tmp_path / "in" / "a.tar", tmp_path / "a.tar", Recipe(Options(n_gaussians=6, effort=1)))
     (tmp_path / "photo.gsi").write_bytes(encoded)
     return [tmp_path / "a.tar", tmp_path / "photo.gsi"]
 
@@ -77,14 +79,20 @@ def test_crops_are_within_the_picture_and_of_the_areas_and_shapes_asked_for():
     assert crop(10, 1000) == (490, 0, 20, 10)
 
 
-def test_members_and_files_are_one_data_set(paths):
+@pytest.mark.parametrize(("keep", "reads"), [(0, 10), (2, 6), (4, 4)])
+def test_members_and_files_are_one_data_set(paths, monkeypatch, keep, reads):
     decoder = PictureDecoder(16, 16)
-    for keep in (0, 2):
-        dataset = PictureDataset(paths, decoder, keep=keep)
+    dataset = PictureDataset(paths, decoder, keep=keep)
+    with monkeypatch.context() as patched:
+        counted = Mock(side_effect=pictures.read_document)
+        patched.setattr(pictures, "read_document", counted)
         assert dataset.names == [*(f"{paths[0]}/{number:04}.gsi" for number in range(3)), str(paths[1])]
-        for _ in range(2):
-            assert torch.equal(dataset[3], decoder(paths[1]))
-            assert len({tuple(dataset[index].flatten().tolist()) for index in range(4)}) == 4
+        found = [[dataset[index] for index in (3, 0, 1, 2, 3)] for _ in range(2)]
+    assert counted.call_count == reads
+    for own in found:
+        assert torch.equal(own[0], decoder(paths[1]))
+        assert torch.equal(own[0], own[4])
+        assert len({tuple(tensor.flatten().tolist()) for tensor in own}) == 4
 
 
 def test_damaged_members_are_named(paths):
@@ -94,6 +102,27 @@ def test_damaged_members_are_named(paths):
     paths[0].write_bytes(data)
     with pytest.raises(splatcodec.GsiError, match=r"a\.tar/0000\.gsi: "):
         _ = PictureDataset(paths)[0]
+
+
+def test_faults_of_the_output_name_the_picture(paths):
+    for decoder in (PictureDecoder(max_pixels=10), PictureDecoder(crop=lambda height, width: (0, 0, 0, 0))):
+        for index, name in ((1, r"a\.tar/0001\.gsi: "), (3, r"photo\.gsi: ")):
+            with pytest.raises(ValueError, match=name):
+                _ = PictureDataset(paths, decoder)[index]
+        with pytest.raises(ValueError, match=r"photo\.gsi: "):
+            decoder(paths[1])
+
+
+def test_workers_choose_parts_by_seeds_of_their_own(paths):
+    dataset = PictureDataset([paths[1]] * 4, PictureDecoder(16, 16, crop=RandomResizedCrop()))
+    loader = DataLoader(dataset, batch_size=1, num_workers=2, multiprocessing_context="fork")
+    runs = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        runs.append(torch.cat(list(loader)))
+    assert torch.equal(runs[0], runs[1])
+    assert not torch.equal(runs[0], runs[2])
+    assert len({tuple(tensor.flatten().tolist()) for tensor in runs[0]}) == 4
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
