@@ -4,10 +4,13 @@ import hashlib
 import inspect
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from numba import config, njit
+from numba.core.base import BaseContext
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -36,9 +39,21 @@ def _compiled(function: Callable, options: dict[str, bool]) -> Callable:
         # Neither the package nor the user's cache directory can be written to.
         _warn()
         return njit(**_OPTIONS, **options)(function)
+    compiled._cache.load_overload = partial(_load, compiled._cache)
     # What Numba compares with the state in which a kernel was kept; of its own it knows the kernel's file only.
     compiled._cache._cache_file._source_stamp = _digest(Path(inspect.getfile(function)).parent)
     return compiled
+
+
+def _load(functions: FunctionCache, signature: object, target: BaseContext) -> object:
+    """What is kept of a kernel, as Numba loads it.
+
+    Numba would first import all that it may need to compile, which takes as long as everything else in a decode. What
+    has been compiled already needs no more than the runtime that counts references, and compiling does the rest itself.
+    """
+    rtsys.initialize(target)
+    with functions._guard_against_spurious_io_errors():
+        return functions._load_overload(signature, target)
 
 
 @cache

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from splatkernels.jit import inlined, kernel
 
+from .bisection import first_at_least
 from .positions import Cells
 from .rangecoder import Integers
 
@@ -89,7 +90,7 @@ def _fill(corners, sides, powers, densities, neighbors, weights, largest):
                 place -= 1
             nearest[place] = square
         densities[i, 0] = PER_OCTAVE * (sides[i, 0] + sides[i, 1])
-        logarithm = np.searchsorted(powers, nearest[0], side="right")
+        logarithm = first_at_least(powers, nearest[0] + 1)
         for k in range(len(_RANKS)):
             # They rise, so that the next is not far.
             while logarithm < len(powers) and powers[logarithm] <= nearest[_RANKS[k] - 1]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from splatkernels.jit import inlined, kernel
 
+from .bisection import first_at_least
 from .rangecoder import DAMAGED, DECODE, Coder, Integers, Tables, symbol, uniform
 
 FEW = 16
@@ -114,7 +115,7 @@ def _code(coder, tables, few, many, label, side, width, height, left, top, paths
             if coder.mode != DECODE:
                 # Points of the first half, among those of the cell.
                 border = (2 * path[cell] + 1) << (depth - level - 1)
-                half = np.searchsorted(paths[first[cell] : first[cell] + n], border)
+                half = first_at_least(paths[first[cell] : first[cell] + n], border)
             context = _context(path, own, cell, level, side, width, height, left, top)
             half = _divide(coder, tables, few, many, label, n, context, half)
             next_path[2 * inner], next_path[2 * inner + 1] = 2 * path[cell], 2 * path[cell] + 1
@@ -146,7 +147,7 @@ def _context(path, own, cell, level, side, width, height, left, top):
         if 0 <= at < 1 << side:
             other = _interleave(at, y) if axis == 0 else _interleave(x, at)
             other >>= depth - level
-            place = np.searchsorted(path, other)
+            place = first_at_least(path, other)
             if place < len(path) and path[place] == other:
                 difference += direction * own[place]
     skew = 0

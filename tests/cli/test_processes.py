@@ -216,6 +216,13 @@ def test_torch_is_not_imported(files, command):
     assert "torch" not in imports(arguments, files)
 
 
+def test_decoding_needs_nothing_to_compile_with(files):
+    """Once its kernels are kept. All of this takes longer to import than a picture takes to decode."""
+    arguments = ["decode", "picture.gsi", "out.png", "--overwrite"]
+    imports(arguments, files)
+    assert imports(arguments, files).isdisjoint({"numba.np.linalg", "numba.np.random.legacy", "scipy.linalg"})
+
+
 def test_info_needs_no_compiler(files):
     assert imports(["info", "picture.gsi"], files).isdisjoint({"numba", "scipy", "torch"})
 
