@@ -199,7 +199,7 @@ class FrameAdam:
         """Move along sums that are of a share of the loss."""
         run(
             _update,
-            len(self) // 256,
+            len(self) // 1024,
             sums,
             self._parameters,
             self._first,

@@ -107,18 +107,21 @@ def _subtract(channels, pyramid, first, last, target, lack, emphasis, planes):
 
 
 @kernel
-def _compare(part, parts, channels, pyramid, target, lack, emphasis, planes, errors):
-    """Turn level 0 into the gradient of half the squared error against `target` [C, H, W], whose `errors` are added.
+def _compare(part, parts, channels, spans, pyramid, colors, target, lack, emphasis, planes, errors, sums):
+    """Draw level 0, turn it into the gradient of half the squared error against `target` [C, H, W], differentiate.
 
-    These are [B, 2] by band: with the weights `emphasis`, [1, H, W] or [0, H, W], and without. `lack` is what the image
-    lacks, [C, H, W] or [0, H, W].
+    Band by band, while everything is in cache. The errors are added to `errors` [B, 2] by band: with the weights
+    `emphasis`, [1, H, W] or [0, H, W], and without. `lack` is what the image lacks, [C, H, W] or [0, H, W].
     """
-    for band in range(part, len(errors), parts):
+    for band in range(part, pyramid.bands[1], parts):
         first = band * BAND_ROWS
         last = min(first + BAND_ROWS, pyramid.sizes[0, 0])
+        enlarge(channels, pyramid, 0, planes, first, last)
+        _add_band(channels, spans, pyramid, 0, band, colors, planes)
         weighted, plain = _subtract(channels, pyramid, first, last, target, lack, emphasis, planes)
         errors[band, 0] += weighted
         errors[band, 1] += plain
+        _differentiate_band(channels, spans, pyramid, 0, band, colors, planes, sums)
 
 
 @kernel
@@ -181,7 +184,7 @@ class FusedRasterizer:
         """[C, H, W], not clamped."""
         image = empty(self._shape, np.float32)
         for group, marker in channel_groups(self._shape[0]):
-            self._draw(marker, spans, np.ascontiguousarray(spans.colors[:, group]))
+            self._draw(marker, spans, np.ascontiguousarray(spans.colors[:, group]), 0)
             image[group] = self._view(len(marker))
         return image if self._lack is None else image + self._lack
 
@@ -196,7 +199,7 @@ class FusedRasterizer:
         def fill(marker: tuple[int, ...], group: slice, colors: NDArray[np.float32], sums: Any) -> None:
             self._view(len(marker))[:] = gradient[group]
             self._clear()
-            self._differentiate(marker, spans, colors, sums)
+            self._differentiate(marker, spans, colors, sums, 0)
 
         return self._gather(spans, fill)
 
@@ -212,19 +215,10 @@ class FusedRasterizer:
         lack = target[:0] if self._lack is None else self._lack
 
         def fill(marker: tuple[int, ...], group: slice, colors: NDArray[np.float32], sums: Any) -> None:
-            self._draw(marker, spans, colors)
-            run(
-                _compare,
-                self._parts(0),
-                marker,
-                self._pyramid,
-                target[group],
-                lack[group],
-                emphasis,
-                self._planes,
-                errors,
-            )
-            self._differentiate(marker, spans, colors, sums)
+            self._draw(marker, spans, colors, 1)
+            goal = target[group], lack[group], emphasis
+            run(_compare, self._parts(0), marker, spans, self._pyramid, colors, *goal, self._planes, errors, sums)
+            self._differentiate(marker, spans, colors, sums, 1)
 
         sums = self._gather(spans, fill)
         weighted, plain = errors.sum(axis=0)
@@ -238,27 +232,27 @@ class FusedRasterizer:
             colors = np.ascontiguousarray(spans.colors[:, group])
             fill(marker, group, colors, pair_sums)
             found.append(empty((len(spans.colors), len(marker) + MOMENTS), np.float32))
-            run(_add_up, len(spans.colors) // 256, spans, colors, pair_sums, found[-1])
+            run(_add_up, len(spans.colors) // 2048, spans, colors, pair_sums, found[-1])
         if len(found) == 1:
             return found[0]
         moments = np.sum([own[:, -MOMENTS:] for own in found], axis=0, dtype=np.float32)
         return np.concatenate([*(own[:, :-MOMENTS] for own in found), moments], axis=1)
 
-    def _draw(self, marker: tuple[int, ...], spans: Spans, colors: NDArray[np.float32]) -> None:
-        """Draw all levels, from the coarsest on."""
-        for first, last in reversed(self._runs()):
+    def _draw(self, marker: tuple[int, ...], spans: Spans, colors: NDArray[np.float32], finest: int) -> None:
+        """Draw levels from the coarsest to the finest that is asked for."""
+        for first, last in reversed(self._runs(finest)):
             args = spans, self._pyramid, last, first, colors, self._planes
             run(_draw, self._parts(first), marker, *args)
 
-    def _differentiate(self, marker: tuple[int, ...], spans: Spans, colors: Any, sums: Any) -> None:
-        """Fill the slots of all levels, from the finest on."""
-        for first, last in self._runs():
+    def _differentiate(self, marker: tuple[int, ...], spans: Spans, colors: Any, sums: Any, finest: int) -> None:
+        """Fill the slots of levels from the finest that is asked for to the coarsest."""
+        for first, last in self._runs(finest):
             args = spans, self._pyramid, first, last, colors, self._planes, sums
             run(_differentiate, self._parts(first), marker, *args)
 
-    def _runs(self) -> list[tuple[int, int]]:
+    def _runs(self, finest: int) -> list[tuple[int, int]]:
         """First and last of the levels that one call works on: large ones alone, by several threads."""
-        alone, count = [(level, level) for level in range(self._large)], len(self._pyramid.bands) - 1
+        alone, count = [(level, level) for level in range(finest, self._large)], len(self._pyramid.bands) - 1
         return [*alone, (self._large, count - 1)] if self._large < count else alone
 
     def _parts(self, level: int) -> int:

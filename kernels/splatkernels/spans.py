@@ -161,7 +161,7 @@ def place(parameters: NDArray[np.float32], pyramid: Pyramid, cutoff: float) -> S
     count, columns = parameters.shape
     levels, colors = empty(count, np.uint8), empty((count, columns - SHAPE), np.float32)
     frames, counts = empty((count, 15)), empty(count, np.int64)
-    run(_place, count // 256, parameters, pyramid, float(cutoff), levels, colors, frames, counts)
+    run(_place, count // 1024, parameters, pyramid, float(cutoff), levels, colors, frames, counts)
     offsets = np.zeros(count + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     pairs = int(offsets[-1])
