@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from .arrays import render, render_backward
 from .geometry import CUTOFF, Output, Viewport
 
 
@@ -59,6 +58,9 @@ def _rasterize(
     zoom: float,
     cutoff: float,
 ) -> Tensor:
+    # Tensors on a CUDA device need no Numba.
+    from .arrays import render
+
     viewport = Viewport(x0, y0, zoom)
     return torch.from_numpy(
         render(means.numpy(), scales.numpy(), rotations.numpy(), colors.numpy(), height, width, viewport, cutoff)
@@ -89,6 +91,8 @@ def _rasterize_backward(
     zoom: float,
     cutoff: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    from .arrays import render_backward
+
     viewport = Viewport(x0, y0, zoom)
     gradients = render_backward(
         means.numpy(), scales.numpy(), rotations.numpy(), colors.numpy(), image_gradient.numpy(), viewport, cutoff

@@ -1,5 +1,8 @@
 """The rasteriser on CUDA GPUs: sorts Gaussians into tiles and launches the kernels, on torch tensors.
 
+The image is rendered by tiles, which hold it in registers while they go through their Gaussians. Its gradient is added
+up by Gaussians, which hold their sums in registers while they go through their tiles.
+
 Nothing here waits for the GPU except `pair_count`. `rasterize` and `rasterize_backward` call it once to size their
 buffers; an optimiser that knows a capacity in advance never does, so its steps can be captured in a CUDA graph.
 """
@@ -9,21 +12,37 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from . import triton_binning, triton_tiles, triton_update
+from . import triton_backward, triton_binning, triton_tiles, triton_update
 from .gaussians import MOMENTS
 from .geometry import MOST_PAIRS, Output, check_gaussians, check_shapes
 
 TILE = 16
-"""Pixels along a tile's edges. One warp of eight pixels per thread renders a tile: more warps would have to add the
-sums of the backward pass up through shared memory, and spend more instructions per pixel on loading Gaussians."""
+"""Pixels along a tile's edges. One warp of eight pixels per thread renders a tile: more warps would spend more
+instructions per pixel on loading Gaussians."""
 
 # Channels that one launch renders, held in registers; images with more are rendered in groups of as many.
 _GROUP = 4
-# Gaussians and strips of tiles that a warp sorts at a time: most Gaussians are less than four tiles wide.
 # Counting and emitting pairs must agree on every one, so neither may round otherwise than written.
-_BINNING = {"TILE": TILE, "BLOCK": 8, "STRIPS": 4, "num_warps": 1, "enable_fp_fusion": False}
-# Gaussians and slots that a warp adds up at a time: most Gaussians meet fewer than eight tiles.
-GATHER = {"BLOCK": 4, "SLOTS": 8, "num_warps": 1}
+_EXACT = {"TILE": TILE, "enable_fp_fusion": False}
+# Gaussians and strips of tiles that a program counts at a time: most Gaussians are less than four tiles wide.
+_COUNT = {"BLOCK": 8, "STRIPS": 4, "num_warps": 1} | _EXACT
+# Gaussians that a program emits pairs of, and the strips and bands of tiles that it emits at a time: of all of them,
+# and of one that is wider. One as wide as a picture of 768 x 512 takes three trips, of 4096 x 4096 128.
+EMIT = {
+    "BLOCK": 16,
+    "STRIPS": 4,
+    "BANDS": 8,
+    "WIDE_STRIPS": 16,
+    "WIDE_BANDS": 32,
+    "FILL": 512,
+    "num_warps": 4,
+} | _EXACT
+# Pairs of one Gaussian that a program differentiates: more would keep the others waiting for the last.
+PART = 16
+# Rows of sums that a program adds up at a time: those of a Gaussian as wide as a picture of 768 x 512 in two trips.
+GATHER = {"ROWS": 64, "num_warps": 1}
+# Gaussians that a program updates, one per thread.
+UPDATE = {"BLOCK": 32, "num_warps": 1}
 
 
 def tile_count(output: Output) -> int:
@@ -39,8 +58,15 @@ class Projection(NamedTuple):
     offsets: Tensor  # [N + 1] int64, first slot of each Gaussian; the last is the number of pairs
 
 
+class Pairs(NamedTuple):
+    """Pairs of projected Gaussians and the T tiles of the output, by slot."""
+
+    tiles: Tensor  # [capacity] int16 or int32; T where a slot has no pair
+    owners: Tensor  # [capacity] int32, Gaussians
+
+
 class GpuTiles(NamedTuple):
-    """Projected Gaussians and the pairs they form with the T tiles of the output."""
+    """Projected Gaussians, sorted into the T tiles of the output."""
 
     frames: Tensor  # [N, 8]
     amplitudes: Tensor  # [N, C]
@@ -63,7 +89,7 @@ def project(
     frames = means.new_empty((gaussians, 8))
     amplitudes = means.new_empty((gaussians, channels))
     counts = means.new_empty(gaussians + 1, dtype=torch.int64)
-    triton_binning.project[(max(1, -(-gaussians // _BINNING["BLOCK"])),)](
+    triton_binning.project[(max(1, -(-gaussians // _COUNT["BLOCK"])),)](
         means,
         scales,
         rotations,
@@ -83,7 +109,7 @@ def project(
         output.footprint,
         output.cutoff,
         LOGARITHMIC=logarithmic,
-        **_BINNING,
+        **_COUNT,
     )
     return Projection(frames, amplitudes, counts.cumsum(0))
 
@@ -103,37 +129,44 @@ def pair_count(projection: Projection, means: Tensor, scales: Tensor, rotations:
     return pairs
 
 
-def sort_into_tiles(projection: Projection, capacity: int, output: Output) -> GpuTiles:
-    """List the pairs of projected Gaussians tile by tile.
+def emit_pairs(projection: Projection, capacity: int, output: Output) -> Pairs:
+    """List the pairs of projected Gaussians by slot.
 
     Args:
         projection: N Gaussians in the pixels of `output`.
-        capacity: pairs to make room for; Gaussians with slots beyond it are left out.
+        capacity: pairs to make room for; if there are more, none is listed.
         output: the image to render.
     """
-    frames, amplitudes, offsets = projection
-    gaussians = len(frames)
+    gaussians, device = len(projection.frames), projection.frames.device
     # The time of a radix sort grows with the width of its keys.
     key = torch.int16 if tile_count(output) < 2**15 else torch.int32
-    # Slots without a pair belong to a tile behind the last.
-    pair_tiles = torch.full((capacity,), tile_count(output), dtype=key, device=frames.device)
-    owners = torch.empty(capacity, dtype=torch.int32, device=frames.device)
-    triton_binning.emit_pairs[(-(-gaussians // _BINNING["BLOCK"]),)](
-        frames,
-        offsets,
-        pair_tiles,
+    tiles = torch.empty(capacity, dtype=key, device=device)
+    owners = torch.empty(capacity, dtype=torch.int32, device=device)
+    triton_binning.emit_pairs[(max(1, -(-gaussians // EMIT["BLOCK"])),)](
+        projection.frames,
+        projection.offsets,
+        tiles,
         owners,
         gaussians,
         capacity,
         output.height,
         output.width,
+        tile_count(output),
         output.cutoff,
-        **_BINNING,
+        **EMIT,
     )
-    pair_tiles, order = torch.sort(pair_tiles, stable=True)
-    tiles = torch.arange(tile_count(output) + 1, dtype=key, device=frames.device)
-    starts = torch.searchsorted(pair_tiles, tiles, out_int32=True)
-    return GpuTiles(frames, amplitudes, starts, order, owners)
+    return Pairs(tiles, owners)
+
+
+def sort_into_tiles(projection: Projection, pairs: Pairs, output: Output) -> GpuTiles:
+    """List the pairs of projected Gaussians tile by tile, in the order of their slots."""
+    sorted_tiles, order = torch.sort(pairs.tiles, stable=True)
+    tiles = tile_count(output)
+    starts = torch.empty(tiles + 1, dtype=torch.int32, device=sorted_tiles.device)
+    triton_binning.find_starts[(tiles // 32 + 1,)](
+        sorted_tiles, starts, tiles, len(sorted_tiles), BLOCK=32, num_warps=1
+    )
+    return GpuTiles(projection.frames, projection.amplitudes, starts, order, pairs.owners)
 
 
 def forward(tiles: GpuTiles, output: Output) -> Tensor:
@@ -143,34 +176,69 @@ def forward(tiles: GpuTiles, output: Output) -> Tensor:
     return image
 
 
-def backward(tiles: GpuTiles, image_gradient: Tensor, output: Output) -> Tensor:
-    """The sums [capacity, C + MOMENTS] of every pair, by slot, for a loss gradient [C, H, W]."""
-    pair_sums = _empty_sums(tiles)
-    _launch_on_tiles(triton_tiles.differentiate_tiles, tiles, output, image_gradient, pair_sums)
-    return pair_sums
+def compare(tiles: GpuTiles, target: Tensor, weights: Tensor, output: Output) -> tuple[Tensor, Tensor]:
+    """Squared errors [T, 2] by tile against `target` [C, H, W], and the gradient of half of them in tiles.
 
-
-def squared_error(tiles: GpuTiles, target: Tensor, weights: Tensor, output: Output) -> tuple[Tensor, Tensor]:
-    """Squared errors [T, 2] by tile against `target` [C, H, W], and the sums of every pair by slot.
-
-    The errors are with and without weights [H, W] on pixels; the sums are those of the gradient of half the former.
+    The errors are with and without weights [H, W] on pixels; the gradient, as of `cut_into_tiles`, is of the former.
     """
     errors = target.new_empty((tile_count(output), 2))
-    pair_sums = _empty_sums(tiles)
-    _launch_on_tiles(triton_tiles.fit_tiles, tiles, output, target, weights, errors, pair_sums)
-    return errors, pair_sums
+    gradient = target.new_empty((tile_count(output), len(target), TILE, TILE))
+    _launch_on_tiles(triton_tiles.compare_tiles, tiles, output, target, weights, errors, gradient)
+    return errors, gradient
+
+
+def cut_into_tiles(image: Tensor) -> Tensor:
+    """An image [C, H, W] as tiles [T, C, TILE, TILE], zero outside it."""
+    channels, height, width = image.shape
+    padded = torch.nn.functional.pad(image, (0, -width % TILE, 0, -height % TILE))
+    rows = padded.reshape(channels, -(-height // TILE), TILE, -(-width // TILE), TILE)
+    return rows.permute(1, 3, 0, 2, 4).reshape(-1, channels, TILE, TILE).contiguous()
+
+
+def backward(projection: Projection, pairs: Pairs, gradient: Tensor, output: Output) -> Tensor:
+    """The sums [N, >= C + MOMENTS] of every Gaussian, for a loss gradient in tiles [T, C, TILE, TILE].
+
+    Columns behind those are padding.
+    """
+    frames, amplitudes, offsets = projection
+    (gaussians, channels), capacity = amplitudes.shape, len(pairs.owners)
+    stride = -(-(channels + MOMENTS) // 4) * 4
+    rows = -(-capacity // PART) + gaussians
+    part_sums = frames.new_empty((rows, stride))
+    sums = frames.new_empty((gaussians, stride))
+    for first in range(0, channels, _GROUP):
+        triton_backward.differentiate[(rows,)](
+            frames,
+            amplitudes,
+            offsets,
+            *pairs,
+            gradient,
+            part_sums,
+            gaussians,
+            capacity,
+            channels,
+            first,
+            output.width,
+            CHANNELS=min(_GROUP, channels - first),
+            TILE=TILE,
+            PART=PART,
+            num_warps=1,
+        )
+    triton_backward.gather[(gaussians, -(-stride // triton_backward.COLUMNS))](
+        part_sums, offsets, sums, gaussians, capacity, channels, PART=PART, **GATHER
+    )
+    return sums
 
 
 def parameter_gradients(
-    pair_sums: Tensor, projection: Projection, scales: Tensor, rotations: Tensor, colors: Tensor, output: Output
+    sums: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor, output: Output
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients for means, scales, rotations and colours from the sums of `backward`, for contiguous tensors."""
     d_means, d_scales, d_rotations, d_colors = (
         torch.empty_like(tensor) for tensor in (scales, scales, rotations, colors)
     )
-    triton_update.parameter_gradients[(-(-len(scales) // GATHER["BLOCK"]),)](
-        pair_sums,
-        projection.offsets,
+    triton_update.parameter_gradients[(-(-len(scales) // UPDATE["BLOCK"]),)](
+        sums,
         scales,
         rotations,
         colors,
@@ -181,7 +249,7 @@ def parameter_gradients(
         *colors.shape,
         output.viewport.scale,
         output.footprint,
-        **GATHER,
+        **UPDATE,
     )
     return d_means, d_scales, d_rotations, d_colors
 
@@ -201,8 +269,8 @@ def rasterize(means: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor, 
     """
     with torch.cuda.device_of(means):
         gaussians = _contiguous(means, scales, rotations, colors)
-        _, tiles = _sort_exactly(gaussians, output)
-        return forward(tiles, output)
+        projection, pairs = _emit_exactly(gaussians, output)
+        return forward(sort_into_tiles(projection, pairs, output), output)
 
 
 def rasterize_backward(
@@ -211,9 +279,9 @@ def rasterize_backward(
     """Gradients for the four tensors of `rasterize`, given that [C, H, W] for its image; waits for the GPU once."""
     with torch.cuda.device_of(means):
         gaussians = _contiguous(means, scales, rotations, colors)
-        projection, tiles = _sort_exactly(gaussians, output)
-        pair_sums = backward(tiles, image_gradient.contiguous(), output)
-        return parameter_gradients(pair_sums, projection, *gaussians[1:], output)
+        projection, pairs = _emit_exactly(gaussians, output)
+        sums = backward(projection, pairs, cut_into_tiles(image_gradient), output)
+        return parameter_gradients(sums, *gaussians[1:], output)
 
 
 def _contiguous(
@@ -222,16 +290,12 @@ def _contiguous(
     return means.contiguous(), scales.contiguous(), rotations.contiguous(), colors.contiguous()
 
 
-def _sort_exactly(gaussians: tuple[Tensor, Tensor, Tensor, Tensor], output: Output) -> tuple[Projection, GpuTiles]:
-    """Project Gaussians and sort them into tiles with room for just their pairs."""
+def _emit_exactly(gaussians: tuple[Tensor, Tensor, Tensor, Tensor], output: Output) -> tuple[Projection, Pairs]:
+    """Project Gaussians and list their pairs, with room for just these."""
     check_shapes(*gaussians)
     output.check()
     projection = project(*gaussians, output)
-    return projection, sort_into_tiles(projection, pair_count(projection, *gaussians), output)
-
-
-def _empty_sums(tiles: GpuTiles) -> Tensor:
-    return tiles.frames.new_empty((len(tiles.order), tiles.amplitudes.shape[1] + MOMENTS))
+    return projection, emit_pairs(projection, pair_count(projection, *gaussians), output)
 
 
 def _launch_on_tiles(kernel: Any, tiles: GpuTiles, output: Output, *buffers: Tensor) -> None:

@@ -102,9 +102,14 @@ class GpuFrameAdam:
         self._biases = self._goal.new_empty((0, 2))
         self._settings = self._goal.new_zeros(8)  # four rates, then the numbers of the penalty
         self._settings_there: tuple[float, ...] | None = None
+        # A row for every step that may be pending: copies from pinned memory, and only these, do not keep the host
+        # waiting, so none may be written to before it was read.
+        self._settings_to_come = torch.empty((_MOST_PENDING, 8), pin_memory=self._goal.is_cuda)
         self._journal = self._goal.new_zeros(1 + 2 * _MOST_PENDING)
         self._pending: list[tuple[Rates, Penalty | None, _ErrorsToCome]] = []
         self._patience = 1
+        self._replays = self._goal.is_cuda
+        self._graph: torch.cuda.CUDAGraph | None = None
         self._start_over()
 
     def __len__(self) -> int:
@@ -145,8 +150,8 @@ class GpuFrameAdam:
         self.settle()
         with torch.cuda.device_of(self._goal):
             projection = self._project()
-            tiles = gpu.sort_into_tiles(projection, self._pair_count(projection), self._output)
-            return gpu.forward(tiles, self._output).cpu().numpy()
+            pairs = gpu.emit_pairs(projection, self._pair_count(projection), self._output)
+            return gpu.forward(gpu.sort_into_tiles(projection, pairs, self._output), self._output).cpu().numpy()
 
     def step(self, rates: Rates, penalty: Penalty | None = None) -> Errors:
         """Move every Gaussian once, soon, to reduce the weighted squared error and a penalty.
@@ -177,12 +182,11 @@ class GpuFrameAdam:
         with torch.cuda.device_of(self._goal):
             self._set(rates, penalty, 1.0)
             projection = self._project()
-            pairs = self._pair_count(projection)
-            tiles = gpu.sort_into_tiles(projection, pairs, self._output)
-            image = gpu.forward(tiles, self._output)
+            pairs = gpu.emit_pairs(projection, self._pair_count(projection), self._output)
+            image = gpu.forward(gpu.sort_into_tiles(projection, pairs, self._output), self._output)
             gradient = differentiate(image)
             check_image_gradient(gradient, image)
-            self._descend(gpu.backward(tiles, gradient.contiguous(), self._output), projection, pairs)
+            self._descend(projection, pairs, gpu.cut_into_tiles(gradient))
 
     def settle(self) -> None:
         """Wait for the steps so far, and repeat those that were lost for want of room."""
@@ -211,8 +215,9 @@ class GpuFrameAdam:
     def _start_over(self) -> None:
         """Forget the buffers' capacity and the graph: the Gaussians are others, or have outgrown them."""
         self._capacity: int | None = None
-        self._graph: torch.cuda.CUDAGraph | None = None
         self._compiled = False
+        # The graph itself lives until the next one was captured, which takes over its memory.
+        self._captured = False
         # Room that has lasted for some steps is trusted for as many more, so few are lost when it does not.
         self._patience = 1
 
@@ -224,40 +229,58 @@ class GpuFrameAdam:
                 self._capacity = min(max(int(_HEADROOM * pairs), _SMALLEST_CAPACITY), MOST_PAIRS)
             # The sums of a step are of half the squared error.
             self._set(rates, penalty, 0.5)
-            if self._graph is None and self._compiled and self._goal.is_cuda:
-                self._graph = torch.cuda.CUDAGraph()
-                stream = torch.cuda.Stream(self._goal.device)
-                # Other threads may fit other images meanwhile, but only one may capture.
-                with _capturing, torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
-                    self._run(self._capacity)
-            if self._graph is None:
+            if self._replays and self._compiled:
+                if not self._captured:
+                    self._graph = self._capture(self._capacity)
+                    self._captured = True
+                assert self._graph is not None
+                self._graph.replay()
+            else:
                 # Kernels compile in their first run, which a capture could not do.
                 self._run(self._capacity)
                 self._compiled = True
-            else:
-                self._graph.replay()
         self._pending.append((rates, penalty, errors))
 
     def _set(self, rates: Rates, penalty: Penalty | None, share: float) -> None:
         """Tell the device how to move along sums that are of a share of the loss."""
         settings = (rates.means, rates.scales, rates.rotations, rates.colors, *penalty_numbers(penalty, share))
         if settings != self._settings_there:
-            self._settings.copy_(torch.tensor(settings), non_blocking=True)
+            row = self._settings_to_come[len(self._pending)]
+            row.copy_(torch.tensor(settings))
+            self._settings.copy_(row, non_blocking=True)
             self._settings_there = settings
+
+    def _capture(self, capacity: int) -> torch.cuda.CUDAGraph:
+        """A graph of one step.
+
+        `torch.cuda.graph` would wait for the device and empty torch's cache of memory, at every stage of a fit.
+        """
+        graph = torch.cuda.CUDAGraph()
+        pool = None if self._graph is None else self._graph.pool()
+        # Other threads may fit other images meanwhile, but only one may capture.
+        with _capturing, torch.cuda.stream(torch.cuda.Stream(self._goal.device)):
+            graph.capture_begin(pool, capture_error_mode="thread_local")
+            try:
+                self._run(capacity)
+            finally:
+                graph.capture_end()
+        return graph
 
     def _run(self, capacity: int) -> None:
         """One step, without waiting for the device."""
         projection = self._project()
-        tiles = gpu.sort_into_tiles(projection, capacity, self._output)
-        errors, pair_sums = gpu.squared_error(tiles, self._goal, self._weights, self._output)
-        self._descend(pair_sums, projection, capacity)
+        pairs = gpu.emit_pairs(projection, capacity, self._output)
+        tiles = gpu.sort_into_tiles(projection, pairs, self._output)
+        errors, gradient = gpu.compare(tiles, self._goal, self._weights, self._output)
+        self._descend(projection, pairs, gradient)
         triton_update.record_error[(1,)](
             errors, projection.offsets, self._journal, len(errors), len(self), capacity, BLOCK=1024, num_warps=4
         )
 
-    def _descend(self, pair_sums: Tensor, projection: gpu.Projection, capacity: int) -> None:
-        triton_update.descend[(-(-len(self) // gpu.GATHER["BLOCK"]),)](
-            pair_sums,
+    def _descend(self, projection: gpu.Projection, pairs: gpu.Pairs, gradient: Tensor) -> None:
+        """Move along a gradient in tiles."""
+        triton_update.descend[(-(-len(self) // gpu.UPDATE["BLOCK"]),)](
+            gpu.backward(projection, pairs, gradient, self._output),
             projection.offsets,
             self._parameters,
             self._firsts,
@@ -266,12 +289,12 @@ class GpuFrameAdam:
             self._settings,
             len(self),
             len(self._goal),
-            capacity,
+            len(pairs.owners),
             *self._betas,
             *self._bounds,
             self._largest_color,
             CALM_SPREAD,
-            **gpu.GATHER,
+            **gpu.UPDATE,
         )
 
     def _project(self) -> gpu.Projection:

@@ -143,6 +143,47 @@ def project(
     tl.store(counts, tl.zeros([], tl.int64), mask=tl.program_id(0) == 0)
 
 
+@triton.jit
+def _emit(
+    i,
+    present,
+    frames,
+    offsets,
+    pair_tiles,
+    owners,
+    height,
+    width,
+    cutoff,
+    TILE: tl.constexpr,
+    STRIPS: tl.constexpr,
+    BANDS: tl.constexpr,
+):
+    """Write the pairs of Gaussians i [G] to their slots where present, STRIPS x BANDS tiles of each at a time."""
+    i = i[:, None]
+    present = present[:, None]
+    frame = ()
+    for k in tl.static_range(8):
+        frame = frame + (tl.load(frames + i * 8 + k, mask=present, other=1.0),)
+    first, strips = _strips(frame[0], frame[6], width, TILE)
+    strips = tl.where(present, strips, 0)
+    slot = tl.load(offsets + i, mask=present, other=0)
+    end = tl.load(offsets + i + 1, mask=present, other=0)
+    for start in range(0, tl.max(strips), STRIPS):
+        step = start + tl.arange(0, STRIPS)[None, :]
+        strip = first + step  # [G, STRIPS]
+        band, bands = _bands(frame, strip, cutoff, height, TILE)
+        bands = tl.where(step < strips, bands, 0)
+        at = slot + tl.cumsum(bands, 1) - bands
+        tile = band * tl.cdiv(width, TILE) + strip
+        for above in range(0, tl.max(bands), BANDS):
+            down = above + tl.arange(0, BANDS)[None, None, :]
+            slots = at[:, :, None] + down  # [G, STRIPS, BANDS]
+            own = (down < bands[:, :, None]) & (slots < end[:, :, None])
+            tl.store(pair_tiles + slots, tile[:, :, None] + down * tl.cdiv(width, TILE), mask=own)
+            tl.store(owners + slots, i[:, :, None], mask=own)
+        slot += tl.sum(bands, 1)[:, None]
+
+
 @triton.jit(do_not_specialize=SIZES)
 def emit_pairs(
     frames,  # [N, 8]
@@ -153,32 +194,63 @@ def emit_pairs(
     capacity,
     height,
     width,
+    tiles,
     cutoff,
     TILE: tl.constexpr,
     BLOCK: tl.constexpr,
     STRIPS: tl.constexpr,
+    BANDS: tl.constexpr,
+    WIDE_STRIPS: tl.constexpr,
+    WIDE_BANDS: tl.constexpr,
+    FILL: tl.constexpr,
 ):
-    """Write the pairs of BLOCK Gaussians to their slots; pairs beyond the capacity are left out."""
-    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)[:, None]  # [BLOCK, 1]
+    """Write the pairs of BLOCK Gaussians to their slots, or none if all pairs exceed the capacity.
+
+    Slots without a pair get a tile behind the last. STRIPS x BANDS tiles of each Gaussian are written at a time. Those
+    that reach farther than WIDE_STRIPS x WIDE_BANDS tiles follow one by one, by as many: the rest of the block would
+    wait for the widest otherwise.
+    """
+    pairs = tl.load(offsets + gaussians)
+    pairs = tl.where(pairs <= capacity, pairs, 0)
+    for start in range(pairs + tl.program_id(0) * FILL, capacity, tl.num_programs(0) * FILL):
+        free = start + tl.arange(0, FILL)
+        tl.store(pair_tiles + free, tiles, mask=free < capacity)
+
+    # Neighbours are of similar width; those of a block lie far apart, so that no block has all the wide ones.
+    i = tl.program_id(0) + tl.num_programs(0) * tl.arange(0, BLOCK)
     present = i < gaussians
     slot = tl.load(offsets + i, mask=present, other=0)
-    pairs = tl.load(offsets + i + 1, mask=present, other=0) - slot
-    present = present & (pairs > 0) & (slot + pairs <= capacity)
-    frame = ()
-    for k in tl.static_range(8):
-        frame = frame + (tl.load(frames + i * 8 + k, mask=present, other=1.0),)
-    first, strips = _strips(frame[0], frame[6], width, TILE)
-    strips = tl.where(present, strips, 0)
-    across = tl.cdiv(width, TILE)
-    end = slot + tl.where(present, pairs, 0)
-    for start in range(0, tl.max(tl.max(strips, 1), 0), STRIPS):
-        step = start + tl.arange(0, STRIPS)[None, :]
-        strip = first + step  # [BLOCK, STRIPS]
-        band, bands = _bands(frame, strip, cutoff, height, TILE)
-        bands = tl.where(step < strips, bands, 0)
-        at = slot + tl.cumsum(bands, 1) - bands
-        for down in range(tl.max(tl.max(bands, 1), 0)):
-            own = (down < bands) & (at + down < end)
-            tl.store(pair_tiles + at + down, (band + down) * across + strip, mask=own)
-            tl.store(owners + at + down, i + tl.zeros_like(strip), mask=own)
-        slot += tl.sum(bands, 1)[:, None]
+    end = tl.load(offsets + i + 1, mask=present, other=0)
+    present = (slot < end) & (end <= pairs)
+    x = tl.load(frames + i * 8, mask=present, other=1.0)
+    y = tl.load(frames + i * 8 + 1, mask=present, other=1.0)
+    strips = _strips(x, tl.load(frames + i * 8 + 6, mask=present, other=1.0), width, TILE)[1]
+    bands = _strips(y, tl.load(frames + i * 8 + 7, mask=present, other=1.0), height, TILE)[1]
+    wide = present & ((strips > WIDE_STRIPS) | (bands > WIDE_BANDS))
+    _emit(i, present & ~wide, frames, offsets, pair_tiles, owners, height, width, cutoff, TILE, STRIPS, BANDS)
+    for _ in range(tl.sum(wide.to(tl.int32))):
+        k = tl.min(tl.where(wide, i, gaussians)) + tl.arange(0, 1)
+        _emit(
+            k, k < gaussians, frames, offsets, pair_tiles, owners, height, width, cutoff, TILE, WIDE_STRIPS, WIDE_BANDS
+        )
+        wide &= i > k
+
+
+@triton.jit(do_not_specialize=SIZES)
+def find_starts(
+    sorted_tiles,  # [capacity] tiles of all pairs in ascending order
+    starts,  # [T + 1]
+    tiles,
+    capacity,
+    BLOCK: tl.constexpr,
+):
+    """Find the first pair of each tile, and the end of the last, by bisection."""
+    tile = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    low = tl.zeros([BLOCK], tl.int32)
+    high = low + capacity
+    while tl.max(high - low) > 0:
+        middle = low + (high - low) // 2
+        before = tl.load(sorted_tiles + middle, mask=low < high, other=0) < tile
+        high = tl.where(before, high, middle)
+        low = tl.where(before & (low < high), middle + 1, low)
+    tl.store(starts + tile, low, mask=tile <= tiles)

@@ -33,6 +33,12 @@ SIZES = ["gaussians", "channels", "channel", "capacity", "height", "width", "til
 
 
 @triton.jit
+def sums_stride(channels):
+    """Elements from a row of sums to the next: whole groups of four are loaded at once."""
+    return tl.cdiv(channels + MOMENTS, 4) * 4
+
+
+@triton.jit
 def widen(scale, zoom, footprint):
     """A scale in output pixels with the pixel's footprint added, and its share of the amplitude's gain."""
     zoomed = tl.minimum(tl.maximum(scale * zoom, _NARROWEST), _WIDEST)
@@ -59,3 +65,19 @@ def turn(angle):
     turned_sin = tl.where(quadrant % 2 == 0, sin, cos)
     turned_cos = tl.where((quadrant == 1) | (quadrant == 2), -turned_cos, turned_cos)
     return turned_cos, tl.where(quadrant >= 2, -turned_sin, turned_sin)
+
+
+@triton.jit
+def weigh(frame, x, y, AT: tl.constexpr):
+    """Whitened offsets (u, v) of pixels from a Gaussian's mean, and its weights there.
+
+    Args:
+        frame: a tuple with the first six numbers of its frame from position AT on.
+        x, y: the pixels' centres, [1, TILE] and [TILE, 1].
+    """
+    dx = x - frame[AT]
+    dy = y - frame[AT + 1]
+    u = frame[AT + 2] * dx + frame[AT + 3] * dy
+    v = frame[AT + 4] * dx + frame[AT + 5] * dy
+    # A factor of -1 folds into the exponential's operand; `-x` compiles to 0 - x, which does not.
+    return u, v, tl.exp2((u * u + v * v) * -1.0)

@@ -1,14 +1,16 @@
-"""Renders and differentiates tiles, on CUDA GPUs: one program, and one warp, per tile.
+"""Renders tiles and compares them with a target, on CUDA GPUs: one program, and one warp, per tile.
 
 The pairs of a tile (see `triton_binning`) are listed by their slots: `order` holds the slots tile by tile, `starts`
-the first entry of each tile. A tile writes the sums of a pair to the pair's slot, so nothing is added up across tiles:
-there are no atomics, the result does not depend on scheduling, and no buffer needs clearing.
+the first entry of each tile.
 """
 
 import triton
 import triton.language as tl
 
-from .triton_geometry import MOMENTS, SIZES, UNIT
+from .triton_geometry import SIZES, weigh
+
+# Pairs that a tile works on at a time, and whose Gaussians it meanwhile loads for the next time.
+_PAIRS: tl.constexpr = tl.constexpr(2)
 
 
 @triton.jit
@@ -27,38 +29,27 @@ def _pixel(image, channel, row, column, height, width):
 
 
 @triton.jit
-def _owner(order, owners, k, end):
-    """Slot and Gaussian of the k-th listed pair, or of any if there is none: loops load the next one ahead."""
-    slot = tl.load(order + k, mask=k < end, other=0)
-    return slot, tl.load(owners + slot, mask=k < end, other=0)
+def _owners(order, owners, k, end):
+    """Gaussians of the listed pairs from k on, or any behind the end."""
+    listed = ()
+    for pair in tl.static_range(_PAIRS):
+        slot = tl.load(order + k + pair, mask=k + pair < end, other=0)
+        listed = listed + (tl.load(owners + slot, mask=k + pair < end, other=0),)
+    return listed
 
 
 @triton.jit
-def _color(amplitudes, i, channels, channel, CHANNELS: tl.constexpr):
-    color = ()
-    for c in tl.static_range(CHANNELS):
-        color = color + (tl.load(amplitudes + i * channels + channel + c),)
-    return color
-
-
-@triton.jit
-def _weigh(frames, i, x, y):
-    """Whitened offsets of pixels at x [1, TILE] and y [TILE, 1] from a Gaussian's mean, and its weights there."""
-    frame = frames + i * 8
-    dx = x - tl.load(frame)
-    dy = y - tl.load(frame + 1)
-    u = tl.load(frame + 2) * dx + tl.load(frame + 3) * dy
-    v = tl.load(frame + 4) * dx + tl.load(frame + 5) * dy
-    # A factor of -1 folds into the exponential's operand; `-x` compiles to 0 - x, which does not.
-    return u, v, tl.exp2((u * u + v * v) * -1.0)
-
-
-@triton.jit
-def _add_weighted(sums, weight, factors, CHANNELS: tl.constexpr):
-    added = ()
-    for c in tl.static_range(CHANNELS):
-        added = added + (sums[c] + weight * factors[c],)
-    return added
+def _load(frames, amplitudes, listed, channels, channel, k, end, CHANNELS: tl.constexpr):
+    """Six numbers of the frame and CHANNELS of the amplitude of each listed Gaussian; zeros behind the end."""
+    loaded = ()
+    for pair in tl.static_range(_PAIRS):
+        present = k + pair < end
+        for n in tl.static_range(6):
+            loaded = loaded + (tl.load(frames + listed[pair] * 8 + n, mask=present, other=0.0),)
+        for c in tl.static_range(CHANNELS):
+            at = amplitudes + listed[pair] * channels + channel + c
+            loaded = loaded + (tl.load(at, mask=present, other=0.0),)
+    return loaded
 
 
 @triton.jit
@@ -83,60 +74,21 @@ def _render_tile(
         pixels = pixels + (tl.zeros([TILE, TILE], tl.float32),)
     start = tl.load(starts + tl.program_id(0))
     end = tl.load(starts + tl.program_id(0) + 1)
-    i = _owner(order, owners, start, end)[1]
-    for k in range(start, end):
-        following = _owner(order, owners, k + 1, end)[1]
-        weight = _weigh(frames, i, x, y)[2]
-        pixels = _add_weighted(pixels, weight, _color(amplitudes, i, channels, channel, CHANNELS), CHANNELS)
-        i = following
+    listed = _owners(order, owners, start, end)
+    loaded = _load(frames, amplitudes, listed, channels, channel, start, end, CHANNELS)
+    listed = _owners(order, owners, start + _PAIRS, end)
+    for k in range(start, end, _PAIRS):
+        # Of a warp that is left alone with a long list, these loads would take most of the time.
+        following = _load(frames, amplitudes, listed, channels, channel, k + _PAIRS, end, CHANNELS)
+        listed = _owners(order, owners, k + 2 * _PAIRS, end)
+        for pair in tl.static_range(_PAIRS):
+            weight = weigh(loaded, x, y, pair * (6 + CHANNELS))[2]
+            added = ()
+            for c in tl.static_range(CHANNELS):
+                added = added + (pixels[c] + weight * loaded[pair * (6 + CHANNELS) + 6 + c],)
+            pixels = added
+        loaded = following
     return pixels
-
-
-@triton.jit
-def _differentiate_tile(
-    frames,
-    amplitudes,
-    starts,
-    order,
-    owners,
-    pair_sums,
-    channels,
-    channel,
-    column,
-    row,
-    gradient,
-    CHANNELS: tl.constexpr,
-):
-    """Write the sums of this program's pairs to their slots, given the loss gradient per channel."""
-    x = column + 0.5
-    y = row + 0.5
-    # Beyond the first group of channels the moments add to those already there.
-    further = channel > 0
-    start = tl.load(starts + tl.program_id(0))
-    end = tl.load(starts + tl.program_id(0) + 1)
-    slot, i = _owner(order, owners, start, end)
-    for k in range(start, end):
-        next_slot, following = _owner(order, owners, k + 1, end)
-        u, v, weight = _weigh(frames, i, x, y)
-        color = _color(amplitudes, i, channels, channel, CHANNELS)
-        sums = pair_sums + slot * (channels + MOMENTS)
-        t = gradient[0] * color[0]
-        for c in tl.static_range(1, CHANNELS):
-            t += gradient[c] * color[c]
-        for c in tl.static_range(CHANNELS):
-            tl.store(sums + channel + c, tl.sum(weight * gradient[c]))
-        t *= weight
-        tu = t * u
-        tv = t * v
-        # In the order of `gaussians.U` to `VV`.
-        moments = (tl.sum(tu), tl.sum(tv), tl.sum(tu * u), tl.sum(tu * v), tl.sum(tv * v))
-        for m in tl.static_range(MOMENTS):
-            # Back to standard deviations.
-            moment = moments[m] * UNIT if m < 2 else moments[m] * (UNIT * UNIT)
-            at = sums + channels + m
-            tl.store(at, moment + tl.load(at, mask=further, other=0.0))
-        slot = next_slot
-        i = following
 
 
 @triton.jit(do_not_specialize=SIZES)
@@ -163,35 +115,7 @@ def render_tiles(
 
 
 @triton.jit(do_not_specialize=SIZES)
-def differentiate_tiles(
-    frames,
-    amplitudes,
-    starts,
-    order,
-    owners,
-    image_gradient,  # [C, H, W]
-    pair_sums,  # [P, C + MOMENTS]
-    channels,
-    channel,
-    height,
-    width,
-    CHANNELS: tl.constexpr,
-    TILE: tl.constexpr,
-):
-    """Write the sums of the pairs of one tile, for CHANNELS channels from `channel` on, to their slots."""
-    column, row = _tile_pixels(width, TILE)
-    inside = (column < width) & (row < height)
-    gradient = ()
-    for c in tl.static_range(CHANNELS):
-        at = _pixel(image_gradient, channel + c, row, column, height, width)
-        gradient = gradient + (tl.load(at, mask=inside, other=0.0),)
-    _differentiate_tile(
-        frames, amplitudes, starts, order, owners, pair_sums, channels, channel, column, row, gradient, CHANNELS
-    )
-
-
-@triton.jit(do_not_specialize=SIZES)
-def fit_tiles(
+def compare_tiles(
     frames,
     amplitudes,
     starts,
@@ -200,7 +124,7 @@ def fit_tiles(
     target,  # [C, H, W]
     weights,  # [H, W]
     errors,  # [T, 2] squared error per tile, with and without weights
-    pair_sums,  # [P, C + MOMENTS]
+    gradient,  # [T, C, TILE, TILE] of half the weighted squared error; zero outside the image
     channels,
     channel,
     height,
@@ -208,21 +132,19 @@ def fit_tiles(
     CHANNELS: tl.constexpr,
     TILE: tl.constexpr,
 ):
-    """Render one tile, compare it with the target and differentiate half of its weighted squared error."""
+    """Render one tile of CHANNELS channels from `channel` on, and compare it with the target."""
     column, row = _tile_pixels(width, TILE)
     pixels = _render_tile(frames, amplitudes, starts, order, owners, channels, channel, column, row, CHANNELS, TILE)
     inside = (column < width) & (row < height)
     shares = tl.load(_pixel(weights, 0, row, column, height, width), mask=inside, other=0.0)
-    gradient = ()
+    line = tl.arange(0, TILE)
+    at = gradient + (tl.program_id(0).to(tl.int64) * channels + channel) * (TILE * TILE)
     square = tl.zeros([TILE, TILE], tl.float32)
     for c in tl.static_range(CHANNELS):
         goal = tl.load(_pixel(target, channel + c, row, column, height, width), mask=inside, other=0.0)
         difference = tl.where(inside, pixels[c] - goal, 0.0)
         square += difference * difference
-        gradient = gradient + (difference * shares,)
+        tl.store(at + c * (TILE * TILE) + line[:, None] * TILE + line[None, :], difference * shares)
     at = errors + 2 * tl.program_id(0)
     tl.store(at, tl.sum(square * shares) + tl.load(at, mask=channel > 0, other=0.0))
     tl.store(at + 1, tl.sum(square) + tl.load(at + 1, mask=channel > 0, other=0.0))
-    _differentiate_tile(
-        frames, amplitudes, starts, order, owners, pair_sums, channels, channel, column, row, gradient, CHANNELS
-    )

@@ -1,38 +1,23 @@
-"""Adds up the sums of every Gaussian's pairs and applies the chain rule or Adam, on CUDA GPUs.
-
-The pairs of a Gaussian have consecutive slots, whose sums are added in that order.
-"""
+"""Applies the chain rule or Adam to the sums of `triton_backward`, on CUDA GPUs: one Gaussian per thread."""
 
 import triton
 import triton.language as tl
 
-from .triton_geometry import LOG_SCALE1, LOG_SCALE2, MOMENTS, ROTATION, SHAPE, SIZES, X, Y, turn, widen
+from .triton_geometry import LOG_SCALE1, LOG_SCALE2, MOMENTS, ROTATION, SHAPE, SIZES, X, Y, sums_stride, turn, widen
 
 
 @triton.jit
-def _add_slots(pair_sums, offsets, i, present, columns, column, COLUMNS: tl.constexpr, SLOTS: tl.constexpr):
-    """Sums over all slots of Gaussians i [BLOCK], for COLUMNS columns from `column` on; zeros where not present."""
-    slot = tl.load(offsets + i, mask=present, other=0)
-    end = tl.load(offsets + i + 1, mask=present, other=0)
-    slots = slot[:, None] + tl.arange(0, SLOTS)[None, :]
-    sums = ()
-    for _ in tl.static_range(COLUMNS):
-        sums = sums + (tl.zeros_like(slot).to(tl.float32),)
-    for _ in range(0, tl.max(end - slot, 0), SLOTS):
-        added = ()
-        for c in tl.static_range(COLUMNS):
-            mask = (slots < end[:, None]) & (column + c < columns)
-            row = tl.load(pair_sums + slots * columns + column + c, mask=mask, other=0.0)
-            added = added + (sums[c] + tl.sum(row, 1),)
-        sums = added
-        slots += SLOTS
-    return sums
+def _moments(own, channels, present):
+    """The moments in the rows of sums that start at `own` [BLOCK], in the order of `gaussians.U` to `VV`."""
+    moments = ()
+    for m in tl.static_range(MOMENTS):
+        moments = moments + (tl.load(own + channels + m, mask=present, other=0.0),)
+    return moments
 
 
 @triton.jit(do_not_specialize=SIZES)
 def parameter_gradients(
-    pair_sums,  # [P, C + MOMENTS]
-    offsets,  # [N + 1]
+    sums,  # [N, sums_stride(C)]
     scales,  # [N, 2] canvas pixels
     rotations,  # [N]
     colors,  # [N, C]
@@ -45,9 +30,8 @@ def parameter_gradients(
     zoom,
     footprint,
     BLOCK: tl.constexpr,
-    SLOTS: tl.constexpr,
 ):
-    """Add up the slots of BLOCK Gaussians and apply the chain rule of geometry.parameter_gradients."""
+    """Apply the chain rule of geometry.parameter_gradients to BLOCK Gaussians."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     present = i < gaussians
     scale1 = tl.load(scales + i * 2, mask=present, other=1.0)
@@ -56,17 +40,15 @@ def parameter_gradients(
     widened2, gain2 = widen(scale2, zoom, footprint)
     gain = gain1 * gain2
 
+    own = sums + i.to(tl.int64) * sums_stride(channels)
     d_log_gain = tl.zeros([BLOCK], tl.float32)
-    for channel in range(0, channels, 4):
-        sums = _add_slots(pair_sums, offsets, i, present, channels + MOMENTS, channel, 4, SLOTS)
-        for c in tl.static_range(4):
-            mask = present & (channel + c < channels)
-            at = i * channels + channel + c
-            gradient = sums[c] * gain
-            d_log_gain += tl.where(mask, gradient, 0.0) * tl.load(colors + at, mask=mask, other=0.0)
-            tl.store(d_colors + at, gradient, mask=mask)
+    for channel in range(channels):
+        at = i * channels + channel
+        gradient = tl.load(own + channel, mask=present, other=0.0) * gain
+        d_log_gain += gradient * tl.load(colors + at, mask=present, other=0.0)
+        tl.store(d_colors + at, gradient, mask=present)
 
-    u, v, uu, uv, vv = _add_slots(pair_sums, offsets, i, present, channels + MOMENTS, channels, MOMENTS, SLOTS)
+    u, v, uu, uv, vv = _moments(own, channels, present)
     cos, sin = turn(tl.load(rotations + i, mask=present, other=0.0))
     along = zoom * u / widened1
     across = zoom * v / widened2
@@ -93,7 +75,7 @@ def _direction(gradient, firsts, seconds, at, mask, decay1, decay2, bias1, bias2
 
 @triton.jit(do_not_specialize=SIZES)
 def descend(
-    pair_sums,  # [capacity, C + MOMENTS]
+    sums,  # [N, sums_stride(C)]
     offsets,  # [N + 1]
     parameters,  # [N, SHAPE + C]
     firsts,  # [N, SHAPE + C] running means of the gradient
@@ -110,9 +92,8 @@ def descend(
     brightest,
     calm_spread,
     BLOCK: tl.constexpr,
-    SLOTS: tl.constexpr,
 ):
-    """Add up the slots of BLOCK Gaussians and move them by one step of Adam, unless the pairs exceeded the capacity."""
+    """Move BLOCK Gaussians by one step of Adam, unless the pairs exceeded the capacity."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     present = (i < gaussians) & (tl.load(offsets + gaussians) <= capacity)
     # 1 - decay^steps by recurrence, without its cancellation.
@@ -128,7 +109,8 @@ def descend(
     log2 = tl.load(parameters + row + LOG_SCALE2, mask=present, other=0.0)
     rotation = tl.load(parameters + row + ROTATION, mask=present, other=0.0)
 
-    u, v, uu, uv, vv = _add_slots(pair_sums, offsets, i, present, channels + MOMENTS, channels, MOMENTS, SLOTS)
+    own = sums + i.to(tl.int64) * sums_stride(channels)
+    u, v, uu, uv, vv = _moments(own, channels, present)
     stretch = tl.exp(log1 - log2)
     spread = stretch - 1 / stretch
     square = tl.zeros([BLOCK], tl.float32) + 1e-12
@@ -162,15 +144,12 @@ def descend(
     tl.store(parameters + row + ROTATION, rotation - moves[ROTATION] / calm, mask=present)
 
     color_rate = tl.load(settings + 3)
-    for channel in range(0, channels, 4):
-        sums = _add_slots(pair_sums, offsets, i, present, channels + MOMENTS, channel, 4, SLOTS)
-        for c in tl.static_range(4):
-            mask = present & (channel + c < channels)
-            at = row + SHAPE + channel + c
-            color = tl.load(parameters + at, mask=mask, other=0.0)
-            slope = sums[c] + price * color / square
-            move = color_rate * _direction(slope, firsts, seconds, at, mask, decay1, decay2, bias1, bias2)
-            tl.store(parameters + at, tl.minimum(tl.maximum(color - move, -brightest), brightest), mask=mask)
+    for channel in range(channels):
+        at = row + SHAPE + channel
+        color = tl.load(parameters + at, mask=present, other=0.0)
+        slope = tl.load(own + channel, mask=present, other=0.0) + price * color / square
+        move = color_rate * _direction(slope, firsts, seconds, at, present, decay1, decay2, bias1, bias2)
+        tl.store(parameters + at, tl.minimum(tl.maximum(color - move, -brightest), brightest), mask=present)
 
 
 @triton.jit(do_not_specialize=SIZES)

@@ -81,6 +81,7 @@ SCENES = {
     "sub-pixel": random_scene(60, 33, 35, scales=(0.02, 0.6)),
     "small": random_scene(200, 40, 44, scales=(0.4, 1.6)),
     "canvas-sized": random_scene(10, 50, 47, scales=(40, 900)),
+    "many tiles": random_scene(3, 140, 230, channels=1, scales=(60, 90)),
     "grey": random_scene(30, 40, 40, channels=1),
     "two channels": random_scene(30, 40, 40, channels=2),
     "four channels": random_scene(30, 40, 40, channels=4),

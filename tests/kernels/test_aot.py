@@ -1,107 +1,127 @@
-"""Compiles every GPU kernel ahead of time, as the host code launches it; no GPU needed."""
+"""What every GPU kernel is compiled to: no spills, and loops that stay as lean as they are."""
 
 import os
-import re
-import subprocess
 from pathlib import Path
-from unittest import mock
 
-import numpy as np
 import pytest
-import torch
 
-triton = pytest.importorskip("triton")
+pytest.importorskip("triton")
 if os.environ.get("TRITON_INTERPRET") == "1":
     pytest.skip("Triton's interpreter does not compile", allow_module_level=True)
 
-from triton.backends.compiler import GPUTarget  # noqa: E402
-from triton.compiler import ASTSource  # noqa: E402
-from triton.runtime.jit import JITFunction  # noqa: E402
+from triton.runtime.jit import JITFunction
 
-from splatkernels import gpu, gpu_adam, triton_binning, triton_tiles, triton_update  # noqa: E402
-from splatkernels.descent import Rates  # noqa: E402
-from splatkernels.geometry import Output  # noqa: E402
+from splatkernels import gpu, triton_backward, triton_binning, triton_tiles, triton_update
 
-CUOBJDUMP = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+from . import arithmetic
+from .machine_code import LAUNCHES, MachineCode, compiled, count
+
 # Bytes of shared memory that a thread block may have, by compute capability.
 SHARED_LIMITS = {80: 163 * 1024, 90: 227 * 1024}
-POINTERS = {
-    torch.float32: "*fp32",
-    torch.int16: "*i16",
-    torch.int32: "*i32",
-    torch.int64: "*i64",
-}
+
+every_launch = pytest.mark.parametrize("launch", LAUNCHES)
+every_capability = pytest.mark.parametrize("capability", SHARED_LIMITS)
 
 
-def recorded_launches() -> dict[str, tuple[JITFunction, dict, dict, dict]]:
-    """Kernel, arguments and options of each launch of the host code that compiles to something of its own."""
-    launches = {}
-
-    def record(kernel, *args, grid, warmup, **options):
-        arguments = dict(zip(kernel.arg_names, args, strict=False))
-        arguments |= {name: options.pop(name) for name in kernel.arg_names if name in options}
-        signature = {}
-        for parameter in kernel.params:
-            value = arguments[parameter.name]
-            if parameter.is_constexpr:
-                signature[parameter.name] = "constexpr"
-            elif isinstance(value, torch.Tensor):
-                signature[parameter.name] = POINTERS[value.dtype]
-                value.zero_()
-            else:
-                signature[parameter.name] = "fp32" if isinstance(value, float) else "i32"
-        constants = {name: arguments[name] for name, kind in signature.items() if kind == "constexpr"}
-        kinds = [f"{name}={value}" for name, value in constants.items()] + [
-            k for k in signature.values() if k[0] == "*"
-        ]
-        launches[f"{kernel.__name__} {' '.join(kinds)} {options}"] = kernel, signature, constants, options
-
-    with mock.patch.object(JITFunction, "run", record):
-        for channels in range(1, 5):
-            gaussians = [torch.zeros(shape) for shape in ((3, 2), (3, 2), (3,), (3, channels))]
-            gpu.rasterize_backward(*gaussians, torch.zeros(channels, 40, 50), Output(40, 50))
-            gpu.rasterize(*gaussians, Output(40, 50))
-            optimizer = gpu_adam.GpuFrameAdam(
-                np.zeros((channels, 40, 50), np.float32), smallest_scale=1, largest_scale=2, cutoff=3, device="cpu"
-            )
-            optimizer.step(Rates(0.15, 0.1, 0.1, 0.02))
-        gpu.rasterize(*gaussians, Output(4096, 4096))
-    return launches
-
-
-LAUNCHES = recorded_launches()
+def longest_loop(code: MachineCode) -> tuple[str, ...]:
+    return max(code.loops, key=len)
 
 
 def test_every_kernel_is_launched():
     kernels = {
         name
-        for module in (triton_binning, triton_tiles, triton_update)
+        for module in (triton_backward, triton_binning, triton_tiles, triton_update)
         for name, value in vars(module).items()
         if isinstance(value, JITFunction) and value.fn.__module__ == module.__name__ and not name.startswith("_")
     }
     modules = {path.stem for path in Path(gpu.__file__).parent.glob("triton_*.py")}
-    assert modules == {"triton_geometry", "triton_binning", "triton_tiles", "triton_update"}
-    assert kernels == {kernel.__name__ for kernel, *_ in LAUNCHES.values()}
+    assert modules == {"triton_backward", "triton_geometry", "triton_binning", "triton_tiles", "triton_update"}
+    assert kernels == {launch.name for launch in LAUNCHES.values()}
 
 
-@pytest.mark.parametrize("capability", SHARED_LIMITS)
-@pytest.mark.parametrize("launch", LAUNCHES)
-def test_kernel_compiles_without_spills(launch, capability, tmp_path):
-    kernel, signature, constants, options = LAUNCHES[launch]
-    index = {name: (position,) for position, name in enumerate(kernel.arg_names)}
-    source = ASTSource(
-        fn=JITFunction(kernel.fn),
-        signature=signature,
-        constexprs={index[name]: value for name, value in constants.items()},
-        attrs={index[name]: [["tt.divisibility", 16]] for name, kind in signature.items() if kind[0] == "*"},
-    )
-    compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
-    assert compiled.metadata.shared <= SHARED_LIMITS[capability]
-    (tmp_path / "kernel.cubin").write_bytes(compiled.asm["cubin"])
-    usage = subprocess.run(
-        [CUOBJDUMP, "--dump-resource-usage", tmp_path / "kernel.cubin"], capture_output=True, text=True, check=True
-    ).stdout
-    registers, stack, local = map(int, re.search(r"REG:(\d+) STACK:(\d+) .*?LOCAL:(\d+)", usage).groups())
-    print(launch, f"sm_{capability}: {registers} registers, {compiled.metadata.shared} bytes of shared memory")
-    assert stack == 0
-    assert local == 0
+@every_capability
+@every_launch
+def test_kernels_compile_without_spills(launch, capability):
+    code = compiled(launch, capability)
+    print(f"{launch}, sm_{capability}: {code.registers} registers, {code.shared} bytes of shared memory")
+    assert code.stack == code.local == 0
+    # Four warps fit to each scheduler of a multiprocessor, or three where four channels take more registers.
+    assert code.registers <= (128 if LAUNCHES[launch].channels < 4 else 168)
+    assert code.shared <= SHARED_LIMITS[capability]
+
+
+def launches_of(*names: str) -> list[str]:
+    return [name for name, launch in LAUNCHES.items() if launch.name in names]
+
+
+@every_capability
+@pytest.mark.parametrize("launch", launches_of("render_tiles", "compare_tiles"))
+def test_tiles_render_two_pairs_per_trip(launch, capability):
+    loop = longest_loop(compiled(launch, capability))
+    channels = LAUNCHES[launch].channels
+    # Eight pixels per thread: as many exponentials and, per channel, multiplications with additions for each pair.
+    assert count(loop, "MUFU.EX2") == 2 * 8
+    assert len(loop) <= 2 * (100 + 12 * channels)
+    # A slot, its owner, six numbers of the frame and one per channel.
+    assert count(loop, "LDG") <= 2 * (8 + channels)
+    assert count(loop, "SHFL") == count(loop, "STG") == count(loop, "BAR") == 0
+
+
+@every_capability
+@pytest.mark.parametrize("launch", launches_of("differentiate"))
+def test_sums_of_the_gradient_stay_in_registers(launch, capability):
+    loop = longest_loop(compiled(launch, capability))
+    channels = LAUNCHES[launch].channels
+    assert count(loop, "MUFU.EX2") == 8
+    assert len(loop) <= 205 + 20 * channels
+    # Eight pixels of every channel by fours, and the next tile.
+    assert count(loop, "LDG.E.128") == 2 * channels
+    assert count(loop, "LDG") == 2 * channels + 1
+    assert count(loop, "SHFL") == count(loop, "STG") == count(loop, "BAR") == 0
+
+
+@every_capability
+def test_rows_of_sums_are_gathered_by_fours(capability):
+    (launch,) = launches_of("gather")
+    code = compiled(launch, capability)
+    (loop,) = code.loops
+    assert count(loop, "LDG.E.128") == count(loop, "LDG") == gpu.GATHER["ROWS"] * 8 // (32 * 4)
+    assert len(loop) <= 85
+    assert count(loop, "SHFL") == 0
+    assert count(code.instructions, "SHFL") <= 4 * 4
+
+
+@every_capability
+@pytest.mark.parametrize("launch", launches_of("descend", "parameter_gradients"))
+def test_gaussians_are_updated_one_per_thread(launch, capability):
+    code = compiled(launch, capability)
+    assert len(code.instructions) <= 700
+    assert count(code.instructions, "SHFL") == count(code.instructions, "BAR") == 0
+
+
+@every_capability
+@pytest.mark.parametrize("launch", launches_of("emit_pairs"))
+def test_pairs_are_emitted_without_waiting(launch, capability):
+    code = compiled(launch, capability)
+    # Free slots, then all bands of a trip of narrow and of wide Gaussians: two stores per pair.
+    free, *bands = [loop for loop in code.loops if count(loop, "STG")]
+    assert [count(loop, "STG") for loop in (free, *bands)] == [4, 2 * 4, 2 * 4]
+    for loop in (free, *bands):
+        assert len(loop) <= 75
+        assert count(loop, "LDG") == count(loop, "SHFL") == count(loop, "BAR") == 0
+
+
+@every_capability
+@pytest.mark.parametrize("launch", launches_of("project"))
+def test_pairs_are_counted_strip_by_strip(launch, capability):
+    counting = [loop for loop in compiled(launch, capability).loops if count(loop, "SHFL")]
+    (loop,) = counting
+    assert len(loop) <= 90
+    assert count(loop, "LDG") == count(loop, "STG") == count(loop, "BAR") == 0
+
+
+def test_a_step_takes_90_microseconds_by_arithmetic():
+    parts = arithmetic.step()
+    assert sum(part.time for part in parts) <= 90
+    # No warp is left alone for much longer than all others take.
+    assert all(part.longest <= part.issue + 8 for part in parts)

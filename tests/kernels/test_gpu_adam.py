@@ -1,6 +1,7 @@
 """`GpuFrameAdam` against its CPU twin, on a CUDA device or under Triton's interpreter."""
 
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from splatkernels.adam import FrameAdam
 from splatkernels.descent import Penalty, Rates
 from splatkernels.gaussians import Gaussians
 
-from .devices import DEVICE, gpu_code, needs_device, poisoned_buffers
+from .devices import DEVICE, INTERPRETED, gpu_code, needs_device, needs_interpreter, poisoned_buffers, shuffled_programs
 from .scenes import random_scene
 
 pytest.importorskip("triton")
@@ -18,7 +19,7 @@ pytest.importorskip("triton")
 from splatkernels import gpu_adam
 from splatkernels.gpu_adam import GpuFrameAdam
 
-__all__ = ["poisoned_buffers"]
+__all__ = ["poisoned_buffers", "shuffled_programs"]
 
 pytestmark = [*gpu_code, pytest.mark.usefixtures("poisoned_buffers")]
 
@@ -32,8 +33,10 @@ def target_of(channels: int, height: int, width: int) -> np.ndarray:
 
 
 def assert_same(ours, twin):
+    # A device's exponentials and divisions are approximate, and Adam makes as much of small gradients as of large ones.
+    tolerance = 2e-5 if INTERPRETED else 1e-3
     for actual, expected in zip(ours.gaussians, twin.gaussians, strict=True):
-        np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-5)
+        np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
 
 
 def assert_close(errors, expected):
@@ -181,19 +184,54 @@ def test_no_gaussians_leave_the_target_as_error():
     np.testing.assert_array_equal(optimizer.render(), 0)
 
 
+@needs_interpreter
+def test_steps_do_not_depend_on_the_order_of_programs(request):
+    def fitted() -> Gaussians:
+        optimizer = GpuFrameAdam(target_of(2, 21, 35), **OPTIONS, device=DEVICE)
+        optimizer.append(random_scene(9, 21, 35, channels=2, scales=(1, 20)).gaussians)
+        for _ in range(2):
+            optimizer.step(RATES, PENALTY)
+        return optimizer.gaussians
+
+    ordered = fitted()
+    request.getfixturevalue("shuffled_programs")
+    for first, second in zip(ordered, fitted(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_capture_that_fails_leaves_no_graph(monkeypatch):
+    target = target_of(1, 9, 9)
+    ours, twin = GpuFrameAdam(target, **OPTIONS, device=DEVICE), FrameAdam(target, **OPTIONS)
+    for optimizer in (ours, twin):
+        optimizer.append(random_scene(3, 9, 9, channels=1, scales=(1, 4)).gaussians)
+    first = ours.step(RATES)
+    with monkeypatch.context() as broken:
+        # Without a device, torch fails before the step does.
+        broken.setattr(ours, "_replays", True)
+        broken.setattr(ours, "_run", mock.Mock(side_effect=RuntimeError("out of memory")))
+        for _ in range(2):
+            with pytest.raises(RuntimeError):
+                ours.step(RATES)
+    assert_close(first, twin.step(RATES))
+    assert_close(ours.step(RATES), twin.step(RATES))
+    assert_same(ours, twin)
+
+
 @needs_device
 def test_replayed_steps_are_those_run_one_by_one():
     target = target_of(3, 40, 50)
     replayed, eager = (GpuFrameAdam(target, **OPTIONS, device=DEVICE) for _ in range(2))
     for optimizer in (replayed, eager):
         optimizer.append(random_scene(40, 40, 50).gaussians)
-    for step in range(10):
-        rates = replace(RATES, means=0.1 + 0.01 * step)
-        replayed.step(rates)
-        eager.settle()
-        eager._start_over()
-        eager.step(rates)
-    assert replayed._graph is not None
+    eager._replays = False
+    for stage in range(3):
+        for optimizer in (replayed, eager):
+            optimizer.append(random_scene(10, 40, 50, seed=stage + 1).gaussians)
+        for step in range(10):
+            rates = replace(RATES, means=0.1 + 0.01 * step)
+            replayed.step(rates)
+            eager.step(rates)
+        assert replayed._captured
     assert eager._graph is None
     for actual, expected in zip(replayed.gaussians, eager.gaussians, strict=True):
         np.testing.assert_array_equal(actual, expected)
