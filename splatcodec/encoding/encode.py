@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..image import ImageLike
 
 # Small pictures are worth several fits: at notches so far apart, so many to each side.
-_APART, _AWAY = 8, 2
+_APART, _AWAY = 8, 3
 # In them, bits count so much of what they do elsewhere: there are few, and files grow by four bytes at a time.
 _SHARE_OF_BITS = 0.1
 # Of pictures of 16 bits, D at quality 100 is so many octaves finer as long as it takes no more Gaussians than this.
