@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO, RawIOBase
 from typing import IO, BinaryIO, TypeGuard
@@ -27,6 +27,17 @@ def source_name(source: object) -> str:
         return os.fspath(source)
     name = getattr(source, "name", None)
     return name if isinstance(name, str) else f"<{type(source).__name__}>"
+
+
+def names_of(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Paths as text.
+
+    Raises:
+        TypeError: it is one path, whose letters would be taken for several.
+    """
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise TypeError(f"expected a list of paths, got one: {os.fspath(paths)!r}")
+    return [os.fspath(path) for path in paths]
 
 
 def read_source(source: Source, count: int | None = None) -> bytes:
@@ -62,7 +73,18 @@ def describe(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
         text = f"{os.fsdecode(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return in_one_line(text)
+
+
+def in_one_line(text: str) -> str:
+    """A text without what would end its line, as names of files may hold it."""
     return " ".join(text.split())
+
+
+def about(text: str, name: str, *others: str) -> str:
+    """A message in one line that names a file, unless it begins with that name already, or with another one."""
+    line, known = in_one_line(text), [in_one_line(own) for own in (name, *others)]
+    return line if line.startswith(tuple(known)) else f"{known[0]}: {line}"
 
 
 def extension_of(path: str | os.PathLike[str], known: Sequence[str], what: str) -> str:
@@ -79,8 +101,13 @@ def extension_of(path: str | os.PathLike[str], known: Sequence[str], what: str) 
     return extension
 
 
-def spare_file(path: str | os.PathLike[str], unless: bytes | None = None) -> None:
+def spare_file(path: str | os.PathLike[str], unless: bytes | None = None, kind: str = ".gsi file") -> None:
     """Leave a file alone, such as a second picture that `*` stood for, unless it is empty or begins with these bytes.
+
+    Args:
+        path: of the file.
+        unless: what it may begin with.
+        kind: what such a file is called.
 
     Raises:
         FileExistsError: there is one.
@@ -88,13 +115,13 @@ def spare_file(path: str | os.PathLike[str], unless: bytes | None = None) -> Non
     """
     if not os.path.isfile(path):
         return
-    kind = ""
+    why = ""
     if unless is not None:
         with open(path, "rb") as file:
             if file.read(len(unless)) in (b"", unless):
                 return
-        kind = " and is no .gsi file"
-    raise FileExistsError(errno.EEXIST, f"exists{kind}; --overwrite replaces it", os.fspath(path))
+        why = f" and is no {kind}"
+    raise FileExistsError(errno.EEXIST, f"exists{why}; --overwrite replaces it", os.fspath(path))
 
 
 @contextmanager

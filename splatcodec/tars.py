@@ -4,6 +4,7 @@ A member belongs to the sample whose key is its name up to the first dot of the 
 """
 
 import copy
+import os
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -16,6 +17,9 @@ PICTURES = ("avif", "bmp", "gif", "jp2", "jpeg", "jpg", "pbm", "pgm", "png", "pn
 _NAMES = {"encoding": "utf-8", "errors": "surrogateescape"}
 # Where a header tells its format.
 _MAGIC = slice(257, 265)
+# What files begin with that gzip, bzip2, xz and zstd write.
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
+_LONGEST = max(map(len, _COMPRESSED))
 # What a header says of itself, and is to be said anew.
 _OWN = ("path", "size", "hdrcharset")
 
@@ -68,13 +72,22 @@ def members(file: BinaryIO, name: str) -> list[Member]:
         ValueError: it is damaged, compressed or no tar file.
     """
     found = []
+    length = file.seek(0, os.SEEK_END)
+    file.seek(0)
     try:
         with tarfile.open(fileobj=file, mode="r:", tarinfo=_Info, **_NAMES) as tar:  # type: ignore[call-overload]  # options by name
             for info in tar:
+                is_long = info.isreg() and not info.issparse() and info.size > length
+                if info.size < 0 or is_long:
+                    raise ValueError(f"{name}: damaged: the size of {info.name} is {info.size}")
                 if info.isreg() and not info.issparse():
                     found.append(Member(info.name, info.offset, info.offset_data, info.size, info))
             at = tar.offset
     except tarfile.TarError as error:
+        # Only now: the name that a tar file begins with may look so.
+        file.seek(0)
+        if file.read(_LONGEST).startswith(_COMPRESSED):
+            raise ValueError(f"{name}: is compressed; unpack it to a plain tar file") from error
         raise ValueError(f"{name}: no tar file, or damaged: {error}") from error
     # To Python's tarfile, a header that is damaged ends the file.
     file.seek(at)

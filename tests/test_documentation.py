@@ -14,6 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
+from .web.browser import in_chromium, needs_chromium
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ("README.md", "kernels/README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
 
@@ -55,6 +57,35 @@ def test_code_runs(document, block, photos):
 @pytest.mark.parametrize(("document", "block"), runnable("sh"))
 def test_commands_run(document, block, photos):
     run_shell(code_blocks(document, "sh")[block], photos)
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("block", "proof"),
+    [
+        (0, "document.querySelector('gsi-image').complete"),
+        (1, "logged.length === 3"),
+        (2, "pixelOf(document.querySelector('#detail'))[3] === 255"),
+    ],
+)
+def test_pages_run(block, proof, encoded):
+    watch = """<script>
+    const [faults, logged] = [[], []];
+    console.log = (...values) => logged.push(...values);
+    addEventListener("error", (event) => faults.push(event.message));
+    addEventListener("unhandledrejection", (event) => faults.push(String(event.reason)));
+    function pixelOf(canvas) {
+      const context = new OffscreenCanvas(1, 1).getContext("2d");
+      context.drawImage(canvas, 0, 0);
+      return context.getImageData(0, 0, 1, 1).data;
+    }
+    </script>"""
+    script = f"""
+    const isOver = () => faults.length || {proof};
+    for (let k = 0; k < 500 && !isOver(); k++) await new Promise((resolve) => setTimeout(resolve, 20));
+    return faults.length ? faults : {proof};"""
+    code = code_blocks("docs/web.md", "html")[block]
+    assert in_chromium(script, {"photo.gsi": encoded}, head=watch + code) is True
 
 
 @pytest.mark.skipif(shutil.which("sh") is None, reason="needs a shell")

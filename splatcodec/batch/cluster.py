@@ -7,7 +7,8 @@ from typing import Any
 from splatkernels.threads import limited
 
 from ..errors import requires
-from .coders import FAULTS_OF_THE_MACHINE, in_one_line
+from ..files import in_one_line
+from .coders import FAULTS_OF_THE_MACHINE, fault_of
 from .listing import Pair
 from .run import Failure
 from .shards import encode_shard
@@ -55,7 +56,7 @@ def encode_shards_on_ray(
             try:
                 yield pair, ray.get(done)
             except RayError as error:
-                yield pair, Failure(f"{pair.source}: {in_one_line(error)}")
+                yield pair, Failure(f"{in_one_line(str(pair.source))}: {fault_of(error)}")
     finally:
         # On a cluster that others have begun, they would go on for nobody.
         for left in waiting:
@@ -69,4 +70,4 @@ def _encode(pair: Pair, recipe: Recipe, threads: int) -> dict[str, Any] | Failur
         with limited(threads):
             return encode_shard(*pair, recipe)
     except (ValueError, *FAULTS_OF_THE_MACHINE) as error:
-        return Failure(in_one_line(error))
+        return Failure(fault_of(error))

@@ -6,8 +6,8 @@ They can be pickled, so that Ray, joblib or `multiprocessing` send them to proce
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from io import IOBase
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from io import IOBase, TextIOBase
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,7 @@ class Decoder:
     """Decodes one file after the other, all to the same size, or each to its own.
 
     Args:
-        source: the key of a row that holds the bytes of a .gsi file.
+        source: the key of a row that holds a .gsi file: its bytes, or such a file opened for reading.
         scale, width, height, region, depth, max_pixels, max_gaussians: as of `decode`.
     """
 
@@ -150,7 +150,9 @@ class Decoder:
     def _decode(self, source: Any) -> dict[str, Any]:
         from ..decoder import decode
 
-        return {"image": decode(bytes(source), **self._how)}
+        if not isinstance(source, bytes | bytearray | memoryview) and not _is_file(source):
+            raise ValueError(f"expected the bytes of a .gsi file, or such a file, got {type(source).__name__}")
+        return {"image": decode(source, **self._how)}
 
 
 def _timed(
@@ -170,15 +172,20 @@ def _timed(
     except raised:
         raise
     except Exception as error:  # one picture of a million must not end what goes on with the others
-        found = dict.fromkeys(names) | {"error": in_one_line(error)}
+        found = dict.fromkeys(names) | {"error": fault_of(error)}
     return rest | found | {"seconds": time.perf_counter() - begun}
+
+
+def _is_file(source: object) -> TypeGuard[BinaryIO]:
+    """Whether bytes are read from it."""
+    return isinstance(source, IOBase) and not isinstance(source, TextIOBase)
 
 
 def _readable(source: Any) -> "bytes | BinaryIO | NDArray[Any]":
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
-    if isinstance(source, np.ndarray | IOBase):
-        return source  # type: ignore[return-value]  # bytes are read from it, which IOBase does not say
+    if isinstance(source, np.ndarray) or _is_file(source):
+        return source
     raise ValueError(f"expected {_KINDS}, got {type(source).__name__}")
 
 
@@ -203,7 +210,7 @@ def warm_up_decoder() -> None:
         decode(to_bytes(splats, profile))
 
 
-def in_one_line(error: Exception) -> str:
+def fault_of(error: Exception) -> str:
     """What is wrong; of errors that nobody foresees, which kind it is as well."""
     text = describe(error)
     return (

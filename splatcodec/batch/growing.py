@@ -14,6 +14,9 @@ try:
 except ImportError:  # Windows, where no file that is open can be removed
     fcntl = None  # type: ignore[assignment]  # asked for before it is used
 
+# Bytes of a name of which a hidden one can be made.
+_LONGEST = 200
+
 
 class Growing:
     """A file that is written, and what stands for its content.
@@ -67,13 +70,19 @@ def growing(path: Path) -> Iterator[Growing]:
     Raises:
         OSError: it cannot be written.
     """
-    name, prefix = str(path), f".splatcodec-{path.name}-"
+    name, prefix = str(path), f".splatcodec-{_short(path.name)}-"
     with naming(name):
         _remove_left(path.parent, prefix)
     temporary = path.with_name(f"{prefix}{os.urandom(8).hex()}")
     with taking_place(str(temporary), name, name) as file:
         _lock(file)
         yield Growing(file, name)
+
+
+def _short(name: str) -> str:
+    """A name, or where it leaves too little room for more, what stands for it: most disks take 255 bytes."""
+    data = os.fsencode(name)
+    return name if len(data) <= _LONGEST else hashlib.sha256(data).hexdigest()
 
 
 def _lock(file: BinaryIO) -> bool:

@@ -1,8 +1,10 @@
 """What a run over files has done, so that another one goes on where it ended."""
 
+import errno
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +99,24 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(name: str, is_output: Callable[[Path], bool]) -> None:
     """Make the folder of outputs unless it is there.
+
+    Args:
+        name: of the folder.
+        is_output: what looks like the name of one output; a new folder is not called so.
 
     Raises:
         OSError: it cannot be made.
         ResultsError: it is no folder.
     """
+    folder = Path(name)
+    if not name:
+        raise FileNotFoundError(errno.ENOENT, "no such file or directory", "''")
     if folder.exists() and not folder.is_dir():
         raise ResultsError(f"{folder}: is no folder; -o names the folder of outputs")
+    if not folder.exists() and is_output(folder):
+        raise ResultsError(
+            f"{folder}: -o names a folder, and there is none of this name; one file is written as IN OUT"
+        )
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from ..files import about, in_one_line
 from ..processes import DiedError, Worker, leave_interrupts
-from .coders import in_one_line
+from .coders import fault_of
 
 # A process that dies takes what it does with it; of what it was doing, it may not have been the cause.
 _ATTEMPTS = 2
@@ -91,16 +92,16 @@ class Crew:
             worker.close()
         self._pool.shutdown()
 
-    def submit(self, name: str, function: Callable[..., Found], *args: object) -> "Future[Found | Failure]":
-        """Call a function in one of the processes; what it works on has a name, for failures."""
-        return self._pool.submit(self._work, name, function, args)
+    def submit(self, names: Sequence[str], function: Callable[..., Found], *args: object) -> "Future[Found | Failure]":
+        """Call a function in one of the processes; failures begin with one of the names of what it works on."""
+        return self._pool.submit(self._work, names, function, args)
 
     def in_order(self, function: Callable[..., Found], calls: Iterable[Call]) -> Generator[Found | Failure, None, None]:
         """What a function returns for names and arguments, one after the other; few wait for those before them."""
         pending: deque[Future[Found | Failure]] = deque()
         try:
             for name, args in calls:
-                pending.append(self.submit(name, function, *args))
+                pending.append(self.submit([name], function, *args))
                 if len(pending) >= _AHEAD * len(self._workers):
                     yield pending.popleft().result()
             while pending:
@@ -109,10 +110,10 @@ class Crew:
             for future in pending:
                 future.cancel()
 
-    def _work(self, name: str, function: Callable[..., Found], args: tuple[object, ...]) -> Found | Failure:
+    def _work(self, names: Sequence[str], function: Callable[..., Found], args: tuple[object, ...]) -> Found | Failure:
         worker = self._free.get()
         try:
-            return _done(worker, name, function, args)
+            return _done(worker, names, function, args)
         finally:
             self._free.put(worker)
 
@@ -141,8 +142,9 @@ def run(
         waiting: dict[Future[Found | Failure], Task] = {}
         while True:
             for task in islice(left, _AHEAD * jobs - len(waiting)):
-                name, args = str(task.source), (task.function, task.source, task.output, *task.arguments)
-                waiting[crew.submit(name, _noted, *args)] = task
+                names = str(task.source), str(task.output)
+                args = task.function, task.source, task.output, *task.arguments
+                waiting[crew.submit(names, _noted, *args)] = task
             if not waiting:
                 return
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -157,7 +159,9 @@ def is_full(error: Exception | None) -> TypeGuard[OSError]:
     return isinstance(error, OSError) and error.errno in _FULL
 
 
-def _done(worker: Worker, name: str, function: Callable[..., Found], args: tuple[object, ...]) -> Found | Failure:
+def _done(
+    worker: Worker, names: Sequence[str], function: Callable[..., Found], args: tuple[object, ...]
+) -> Found | Failure:
     error: Exception | None = None
     for _ in range(_ATTEMPTS):
         try:
@@ -169,8 +173,7 @@ def _done(worker: Worker, name: str, function: Callable[..., Found], args: tuple
             error = fault
             break
     assert error is not None
-    text = in_one_line(error)
-    return Failure(text if text.startswith(name) else f"{name}: {text}", error)
+    return Failure(about(fault_of(error), *names), error)
 
 
 @contextmanager
@@ -180,7 +183,7 @@ def remarks() -> Iterator[Callable[[], list[str]]]:
         warnings.simplefilter("always", UserWarning)
         # Pillow's remarks on odd metadata are no faults of the picture.
         warnings.filterwarnings("ignore", module="PIL")
-        yield lambda: list(dict.fromkeys(" ".join(str(entry.message).split()) for entry in caught))
+        yield lambda: list(dict.fromkeys(in_one_line(str(entry.message)) for entry in caught))
 
 
 def _noted(function: Callable[..., Found], *args: object) -> Found:

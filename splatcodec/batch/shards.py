@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..files import named
+from ..files import about, named
 from ..tars import Member, header, is_of, members, padding, renamed
 from . import sidecar
-from .coders import FAULTS_OF_THE_MACHINE, Encoder, UndoneError, in_one_line, warm_up_encoder
+from .coders import FAULTS_OF_THE_MACHINE, Encoder, UndoneError, fault_of, warm_up_encoder
 from .growing import Growing, growing
 from .listing import Pair
 from .run import Call, Crew, Failure, Found, is_full
@@ -113,7 +113,7 @@ def encode_shards(
             except (ValueError, *FAULTS_OF_THE_MACHINE) as error:
                 if is_full(error):
                     raise
-                yield pair, Failure(in_one_line(error), error)
+                yield pair, Failure(fault_of(error), error)
 
 
 def encode_member(source: Path, name: str, begin: int, size: int, encoder: Encoder) -> Found:
@@ -126,8 +126,8 @@ def encode_member(source: Path, name: str, begin: int, size: int, encoder: Encod
         file.seek(begin)
         content = named(file.read(size), f"{source}/{name}")
     row = encoder.attempt(content)
-    if row["error"] is not None and not row["error"].startswith(content.name):
-        row["error"] = f"{content.name}: {row['error']}"
+    if row["error"] is not None:
+        row["error"] = about(row["error"], content.name)
     return row
 
 

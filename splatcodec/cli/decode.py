@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _decode_many(arguments: argparse.Namespace) -> None:
     from ..batch.coders import warm_up_decoder
     from ..batch.journal import Journal
-    from ..batch.listing import is_gsi
+    from ..batch.listing import is_gsi, is_picture
     from ..batch.run import Task
     from ..batch.work import decode_file
     from ..image import output_format
@@ -112,7 +112,7 @@ def _decode_many(arguments: argparse.Namespace) -> None:
     def task(source: Path, made: Path, journal: Journal) -> Task:
         return Task(decode_file, source, made, (how, arguments.overwrite, journal))
 
-    run_many(arguments, Work(extension, is_gsi, key, task, warm_up_decoder))
+    run_many(arguments, Work(extension, is_gsi, is_picture, key, task, warm_up_decoder))
 
 
 def _size(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def _encode_many(arguments: argparse.Namespace) -> None:
     check_encoder(arguments)
     from ..batch.coders import fingerprint, warm_up_encoder
     from ..batch.journal import Journal
-    from ..batch.listing import is_picture
+    from ..batch.listing import is_gsi, is_picture
     from ..batch.run import Task
     from ..batch.work import encode_file
     from ..origin import code_version
@@ -136,7 +136,7 @@ def _encode_many(arguments: argparse.Namespace) -> None:
     def task(source: Path, made: Path, journal: Journal) -> Task:
         return Task(encode_file, source, made, (options, arguments.overwrite, journal))
 
-    run_many(arguments, Work(".gsi", is_picture, key, task, partial(warm_up_encoder, options)))
+    run_many(arguments, Work(".gsi", is_picture, is_gsi, key, task, partial(warm_up_encoder, options)))
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -65,13 +65,15 @@ def _evaluate_folders(arguments: argparse.Namespace) -> None:
     def is_judged(path: Path) -> bool:
         return is_gsi(path) or is_picture(path)
 
-    check_report(arguments.report, overwrite=arguments.overwrite)
-    found = partners(Path(arguments.reference), Path(arguments.file), is_picture, is_judged, arguments.recursive)
+    faults: list[OSError] = []
+    folders = Path(arguments.reference), Path(arguments.file)
+    found = partners(*folders, is_picture, is_judged, arguments.recursive, faults)
+    check_report(arguments.report, (name for pair in found for name in pair), overwrite=arguments.overwrite)
 
     def task(pair: Pair) -> Task:
         return Task(evaluate_file, *pair, (arguments.max_gaussians,))
 
-    work_through(arguments, arguments.file, dict.fromkeys(found), task, warm_up_decoder)
+    work_through(arguments, arguments.file, dict.fromkeys(found), task, warm_up_decoder, faults)
 
 
 def _value(value: float | None, form: str) -> str:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 
 from ..errors import MissingExtraError
-from ..files import STANDARD_STREAM, describe
+from ..files import STANDARD_STREAM, describe, in_one_line
 from . import bench, compare, decode, encode, evaluate, exporting, importing, info, plot, shards, streams, view
 from .options import TERMINATION, Parser, add_common, heed_common, terminate
 
@@ -51,7 +51,7 @@ def _run(argv: Sequence[str] | None) -> None:
         command.add_parser(subparsers)
     for subparser in subparsers.choices.values():
         add_common(subparser)
-    warnings.showwarning = lambda message, *_: print(f"splatcodec: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_: print(f"splatcodec: {in_one_line(str(message))}", file=sys.stderr)
     # Pillow's remarks on odd metadata are no faults of the picture.
     warnings.filterwarnings("ignore", module="PIL")
     logging.getLogger("PIL").addHandler(logging.NullHandler())

@@ -3,13 +3,16 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from splatkernels import resolve_device
 
 from ..errors import ResultsError
+from ..files import describe, in_one_line
 from .encoding import add_encoder, check_encoder, encoder_options
 from .options import Parser, positive_int, print_json
 from .progress import counted
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from ..batch.run import Failure
     from ..batch.sidecar import Recipe
 
+_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 _BAR = "{n_fmt} pictures, {rate_fmt}, {elapsed}"
 
 
@@ -64,9 +68,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Encode what is not finished, say how far it is, and sum up.
 
     Raises:
-        OSError: a file cannot be read or written, or is in the place of an output.
+        OSError: the folder cannot be written, or the disk is full.
         ResultsError: shards or pictures have failed, as lines have said.
-        ValueError: no shards are meant, or two would become the same.
+        ValueError: no shards are meant, or shards would become the same.
     """
     check_encoder(arguments)
     if arguments.ray is not None and Path(arguments.ray).suffix == ".tar":
@@ -80,12 +84,23 @@ def run(arguments: argparse.Namespace) -> None:
     begun = time.perf_counter()
     options = encoder_options(arguments, resolve_device(arguments.device))
     recipe = Recipe(options, arguments.pictures or PICTURES)
-    check_folder(Path(arguments.folder))
-    found = pairs(arguments.inputs, Path(arguments.folder), ".tar", lambda path: path.suffix.lower() == ".tar")
-    rows = {pair: finished(*pair, recipe, overwrite=arguments.overwrite) for pair in found}
+    faults: list[OSError] = []
+    with _telling_of_compressed() as is_meant:
+        found = pairs(arguments.inputs, Path(arguments.folder), ".tar", is_meant, faults=faults)
+    check_folder(arguments.folder, _is_tar)
+    rows: dict[Pair, dict[str, Any] | None] = {}
+    for pair in found:
+        try:
+            rows[pair] = finished(*pair, recipe, overwrite=arguments.overwrite)
+        except OSError as error:
+            faults.append(error)
     left = [pair for pair, row in rows.items() if row is None]
-    lost = 0
+    before = len(rows) - len(left)
+    lost = len(faults)
+    count = len(rows) + lost
     with counted("pictures", _BAR, quiet=arguments.quiet) as (step, say):
+        for fault in faults:
+            say(f"splatcodec: {describe(fault)}")
         for pair, outcome in _encoded(arguments, left, recipe, step):
             if isinstance(outcome, Failure):
                 lost += 1
@@ -95,17 +110,18 @@ def run(arguments: argparse.Namespace) -> None:
             for failure in outcome["failures"]:
                 say(f"splatcodec: {failure['error']}")
             if not arguments.quiet:
-                say(f"{pair.output}: {_described(outcome)}")
+                say(in_one_line(f"{pair.output}: {_described(outcome)}"))
     total = sums([row for row in rows.values() if row is not None])
-    total |= {"shards": len(rows) - lost, "failed_shards": lost, "done_before": len(rows) - len(left)}
+    total |= {"shards": count - lost, "failed_shards": lost, "done_before": before}
     total["seconds"] = round(time.perf_counter() - begun, 3)
     if arguments.json:
         print_json(total)
     elif not arguments.quiet:
-        before = f" ({total['done_before']} done before)" if total["done_before"] else ""
-        print(f"{arguments.folder}: {total['shards']} shards{before}, {_described(total)}", file=sys.stderr)
+        aside = f" ({before} done before)" if before else ""
+        line = f"{arguments.folder}: {total['shards']} shards{aside}, {_described(total)}"
+        print(in_one_line(line), file=sys.stderr)
     if lost:
-        raise ResultsError(f"{lost} of {len(rows)} shards failed")
+        raise ResultsError(f"{lost} of {count} shards failed")
     if total["failed"]:
         raise ResultsError(f"{total['failed']} of {total['failed'] + total['pictures']} pictures failed")
 
@@ -125,9 +141,30 @@ def _encoded(
     return encode_shards(left, recipe, arguments.jobs or get_num_threads(), step)
 
 
+def _is_tar(path: Path) -> bool:
+    return path.suffix.lower() == ".tar"
+
+
+@contextmanager
+def _telling_of_compressed() -> Iterator[Callable[[Path], bool]]:
+    """Which files of a folder are meant; warns if others are tar files that are compressed."""
+    aside: list[Path] = []
+
+    def is_meant(path: Path) -> bool:
+        if path.name.lower().endswith(_COMPRESSED):
+            aside.append(path)
+        return _is_tar(path)
+
+    try:
+        yield is_meant
+    finally:
+        if aside:
+            warnings.warn(f"{aside[0]}: is compressed and left out ({len(aside)} in all); unpack them", stacklevel=1)
+
+
 def _extensions(text: str) -> tuple[str, ...]:
     """Extensions between commas, with or without their first dot."""
-    found = tuple(part.removeprefix(".").lower() for part in text.split(","))
+    found = tuple(part.strip().removeprefix(".").lower() for part in text.split(","))
     if not all(found):
         raise argparse.ArgumentTypeError(f"expected extensions such as jpg,png, got {text!r}")
     return found

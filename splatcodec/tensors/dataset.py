@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ..decoder import read
 from ..errors import GsiError, requires
+from ..files import names_of
 from ..splats import Splats
 from .rows import COLORS, Rows, from_rows, to_rows
 from .statistics import Statistics
@@ -64,11 +65,12 @@ class SplatDataset(Dataset[Tensor]):
     Raises:
         GsiError: a file is damaged, or not of as many colour channels as the others.
         OSError: a file cannot be read.
+        TypeError: `paths` is one path.
         ValueError: `n` is negative, or there are neither statistics nor Gaussians to take them of.
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]], n: int, statistics: Statistics | None = None) -> None:
-        self.paths = [os.fspath(path) for path in paths]
+        self.paths = names_of(paths)
         self.n = n
         self._columns = 0 if statistics is None else len(statistics.mean)
         if statistics is None:

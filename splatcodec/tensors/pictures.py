@@ -10,7 +10,7 @@ from splatkernels.threads import limited
 from ..decoder import read_document
 from ..document import Document
 from ..errors import requires
-from ..files import Source, named, source_name
+from ..files import Source, named, names_of, source_name
 from ..limits import DEFAULT_MAX_GAUSSIANS, DEFAULT_MAX_PIXELS, check_pixels
 from ..splats import Region
 from ..tars import is_of, members
@@ -140,6 +140,7 @@ class PictureDataset(Dataset[Tensor]):
 
     Raises:
         OSError: a tar file cannot be read.
+        TypeError: `paths` is one path.
         ValueError: it is damaged, compressed or no tar file.
     """
 
@@ -151,7 +152,7 @@ class PictureDataset(Dataset[Tensor]):
         self.names: list[str] = []
         self._places: list[tuple[str, int, int]] = []
         self._kept: dict[int, Document] = {}
-        for path in [os.fspath(own) for own in paths]:
+        for path in names_of(paths):
             if not path.lower().endswith(".tar"):
                 self._add(path, path, 0, -1)
                 continue

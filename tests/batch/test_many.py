@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import io
 import json
 import os
 import pickle
@@ -25,6 +26,7 @@ import splatcodec.encoding.encode
 from splatcodec import Options
 from splatcodec.batch import Decoder, Encoder, Failure, Task, coders, run, work
 from splatcodec.batch.journal import NAME, Done, Journal
+from splatcodec.batch.listing import is_picture, partners
 from splatcodec.cli.main import main
 from splatcodec.cli.many import listed
 
@@ -279,6 +281,9 @@ def test_any_name_can_be_listed(tmp_path, end):
     names = ["".join(rng.choice(letters, rng.integers(1, 9))) for _ in range(50)]
     (tmp_path / "list").write_bytes(end.join(map(os.fsencode, [*names[:25], "", *names[25:]])))
     assert listed(str(tmp_path / "list")) == names
+    names = [f"{name}{end.decode()}" for name in names]
+    (tmp_path / "list").write_bytes(b"".join(os.fsencode(f"{name}\0") for name in names))
+    assert listed(str(tmp_path / "list")) == names
 
 
 @pytest.mark.parametrize(
@@ -292,15 +297,34 @@ def test_any_name_can_be_listed(tmp_path, end):
         (["a.png", "-o", "out", "--on-interrupt", "keep"], 2, "--on-interrupt keep goes with one picture only"),
         (["a.png", "-o", "out", "--report", "x.txt"], 1, "x.txt: a report is written as .csv"),
         (["a.png", "-o", "b.png"], 1, "b.png: is no folder"),
+        (["a.png", "-o", "new.gsi"], 1, "new.gsi: -o names a folder, and there is none of this name"),
+        (["", "-o", "out"], 1, "'': no such file"),
+        (["a.png", "-o", ""], 1, "'': no such file"),
+        (["-o", "out", "--files-from", "names.csv"], 1, "more: is a folder; a list names files"),
+        (
+            ["-o", "out", "--files-from", "list.csv", "--report", "list.csv", "--resume"],
+            1,
+            "list.csv: this run reads it",
+        ),
+        (
+            ["a.png", "names.csv", "-o", "out", "--report", "names.csv", "--overwrite"],
+            1,
+            "names.csv: this run reads it",
+        ),
         (["empty", "-o", "out"], 1, "empty: no files in this folder"),
-        (["a.png", "a.jpg", "-o", "out"], 1, "a.jpg: would become out/a.gsi, as a.png would"),
+        (
+            ["a.png", "more/a.png", "b.png", "more/b.png", "-o", "out"],
+            1,
+            "a.png and more/a.png would become out/a.gsi; b.png and more/b.png would become out/b.gsi",
+        ),
         (["a.png", "--nonsense", "b"], 2, "unrecognized arguments: --nonsense"),
     ],
 )
 def test_wrong_calls_do_nothing(pictures, monkeypatch, capsys, arguments, code, fault):
     monkeypatch.chdir(pictures)
     (pictures / "empty").mkdir()
-    (pictures / "a.jpg").touch()
+    (pictures / "names.csv").write_text("a.png\nmore\n")
+    (pictures / "list.csv").write_text("a.png\n")
     before = sorted(map(str, pictures.rglob("*")))
     try:
         found = main(["encode", *arguments])
@@ -309,6 +333,49 @@ def test_wrong_calls_do_nothing(pictures, monkeypatch, capsys, arguments, code, 
     assert found == code
     assert fault in capsys.readouterr().err
     assert sorted(map(str, pictures.rglob("*"))) == before
+
+
+def test_where_two_would_become_the_same_both_keep_their_extensions(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(pictures)
+    (pictures / "damaged.png").unlink()
+    for name in ("a.jpg", "a.png.png"):
+        Image.open("b.png").save(name)
+    out, back = tmp_path / "out", tmp_path / "back"
+    assert encode(pictures, "more/../a.png", "./b.png", "b.png", "-o", out, "-j", 1) == 0
+    assert list(outputs(out)) == ["a.jpg.gsi", "a.png.gsi", "a.png.png.gsi", "b.gsi"]
+    assert outputs(out)["a.jpg.gsi"] == splatcodec.encode("a.jpg", effort=1, n_gaussians=6)
+    (out / "a.png.png.gsi").unlink()
+    (pictures / "a.png.png").unlink()
+    assert main(["decode", str(out), "-o", str(back), "-j", "1", "--quiet"]) == 0
+    assert {path.name for path in back.glob("*.*")} >= {"a.jpg.png", "a.png.png", "b.png"}
+    faults: list[OSError] = []
+    for folder, extension in ((out, ".gsi"), (back, ".png")):
+        found = partners(pictures, folder, is_picture, lambda path: path.suffix == extension, False, faults)  # noqa: B023
+        assert {(pair.source.name, pair.output.name.removesuffix(extension)) for pair in found} == {
+            ("a.jpg", "a.jpg"),
+            ("a.png", "a.png"),
+            ("b.png", "b"),
+        }
+
+
+def test_folders_in_themselves_end_and_those_that_cannot_be_read_are_a_line(pictures, tmp_path, monkeypatch, capsys):
+    (pictures / "damaged.png").unlink()
+    (pictures / "more" / "loop").symlink_to(pictures, target_is_directory=True)
+    (pictures / "secret").mkdir()
+    real = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "secret":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert encode(pictures, "-o", tmp_path / "out", "-r", "-j", 1, "--json") == 1
+    assert list(outputs(tmp_path / "out")) == ["a.gsi", "b.gsi", "more/c.gsi"]
+    captured = capsys.readouterr()
+    secret = pictures / "secret"
+    assert captured.err.splitlines() == [f"splatcodec: {secret}: permission denied", "splatcodec: 1 of 4 files failed"]
+    assert json.loads(captured.out)["failed"] == 1
 
 
 def test_names_come_on_both_sides_of_options(pictures, monkeypatch):
@@ -341,6 +408,10 @@ def test_coders_travel_and_tell_faults(picture):
     assert encoder({"image": b"no picture"})["error"].endswith("not an image file that Pillow can read")
     assert encoder({"other": 1})["error"] == "the row has no 'image'"
     assert decoder({"gsi": b""})["error"]
+    np.testing.assert_array_equal(decoder({"gsi": io.BytesIO(row["gsi"])})["image"], decoded["image"])
+    for other in ("photo.gsi", 7, None, io.StringIO()):
+        kind = type(other).__name__
+        assert decoder({"gsi": other})["error"] == f"expected the bytes of a .gsi file, or such a file, got {kind}"
     with pytest.raises(TypeError, match="scael"):
         Decoder(scael=2)
 
@@ -374,6 +445,18 @@ def test_warnings_and_faults_name_the_file_in_one_line(tmp_path):
     assert found["broken"] == Failure(f"{tmp_path / 'broken'}: KeyError: 'nothing'")
 
 
+def test_names_of_two_lines_or_more_blanks_are_told_once_and_in_one_line(tmp_path):
+    source, output = tmp_path / "a\nb  c.png", tmp_path / "out  of.gsi"
+    tasks = [Task(_read, source, output), Task(_read, output, source, (1,))]
+    lines = [outcome.error for _, outcome in run(tasks, 1)]
+    assert lines == [f"{tmp_path}/a b c.png: no such file or directory"] * 2
+
+
+def _read(source: Path, output: Path, which: int = 0) -> dict[str, bool]:
+    (source, output)[which].read_bytes()
+    return {}
+
+
 def _sleep(source: Path, output: Path, seconds: float) -> dict[str, bool]:
     time.sleep(seconds)
     return {}
@@ -394,8 +477,11 @@ def test_reports_are_replaced_only_if_asked_for_and_tried_before_the_work(pictur
     assert encode(pictures, "-o", out, "--report", report) == 1
     assert encode(pictures, "-o", out, "--report", tmp_path / "nowhere" / "run.csv") == 1
     assert capsys.readouterr().err.count("\n") == 2
+    assert encode(pictures, "-o", out, "--report", report, "--resume") == 1
+    assert "run.csv: exists and is no report; --overwrite replaces it" in capsys.readouterr().err
     assert not outputs(out)
     assert encode(pictures, "-o", out, "--report", report, "--overwrite", "-j", 1) == 0
+    assert encode(pictures, "-o", out, "--report", report, "--resume", "-j", 1) == 0
     assert len(report.read_text().splitlines()) == 3
     assert main(["eval", str(pictures), str(out), "--report", str(report)]) == 1
     assert main(["eval", str(pictures), str(out), "--report", str(report), "--overwrite", "-j", "1"]) == 0

@@ -1,6 +1,7 @@
 """`splatcodec shards`: tar files in and out, and runs that are killed and go on."""
 
 import errno
+import gzip
 import hashlib
 import json
 import os
@@ -11,12 +12,16 @@ import time
 from pathlib import Path
 from unittest.mock import Mock, patch
 
+import numpy as np
 import pytest
 
 import splatcodec
+from splatcodec.batch import Encoder
 from splatcodec.batch.growing import Growing, growing
+from splatcodec.batch.shards import encode_member
 from splatcodec.batch.sidecar import Recipe, finished
 from splatcodec.cli.main import main
+from splatcodec.cli.shards import _extensions
 from splatcodec.options import Options
 
 from .shards import QUICK, contents, read_tar, write_shard
@@ -59,6 +64,30 @@ def test_pictures_become_gsi_files_and_failures_are_told(folder, tmp_path, capsy
     assert sidecar["mean_psnr"] == pytest.approx(sum(psnrs) / 2)
 
 
+def test_a_member_of_any_name_is_told_once_and_in_one_line(tmp_path):
+    (tmp_path / "a.tar").write_bytes(b"no picture")
+    row = encode_member(tmp_path / "a.tar", "a\nb  c.png", 0, 10, Encoder())
+    assert row["error"] == f"{tmp_path}/a.tar/a b c.png: not an image file that Pillow can read"
+
+
+def test_a_shard_that_cannot_be_made_harms_no_other(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "c.tar").write_text("somebody else's")
+    write_shard(folder / "c.tar", np.zeros((30, 30, 3), np.uint8), 1)
+    arguments = ["missing.tar", folder / "a.tar", folder / "c.tar", "-o", out, "-j", 1]
+    for before in (0, 1):
+        assert shards(*arguments, "--json") == 1
+        captured = capsys.readouterr()
+        *lines, last = [line for line in captured.err.splitlines() if line.startswith("splatcodec: ")]
+        assert lines[0] == "splatcodec: missing.tar: no such file or directory"
+        assert lines[1].startswith(f"splatcodec: {out}/c.tar: exists and has no sidecar")
+        assert last == "splatcodec: 2 of 3 shards failed"
+        total = json.loads(captured.out)
+        assert (total["shards"], total["failed_shards"], total["done_before"]) == (1, 2, before)
+    assert list(contents(out)) == ["a.tar", "c.tar"]
+
+
 def test_what_is_finished_is_left_alone_and_what_is_not_ours_is_kept(folder, tmp_path):
     output, source = tmp_path / "a.tar", folder / "a.tar"
     recipe = Recipe(Options(n_gaussians=6, effort=1))
@@ -92,13 +121,20 @@ def test_what_is_finished_is_left_alone_and_what_is_not_ours_is_kept(folder, tmp
 def test_a_wrong_call_says_so_and_does_nothing(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.tar").write_text("no tar file")
+    (tmp_path / "packed.tar").write_bytes(gzip.compress((folder / "a.tar").read_bytes()))
+    (tmp_path / "packed").mkdir()
+    for name in ("a.tar.gz", "b.tgz", "c.txt"):
+        (tmp_path / "packed" / name).touch()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.tar").write_text("somebody else's")
     for arguments, code, fault in (
-        (["in", "-o", "out"], 1, "out/a.tar: exists and has no sidecar; --overwrite replaces it"),
+        (["in/a.tar", "-o", "out"], 1, "out/a.tar: exists and has no sidecar; --overwrite replaces it"),
+        (["in", "-o", "new.tar"], 1, "new.tar: -o names a folder"),
         (["in", "-o", "in"], 1, "would be replaced by what is made of it"),
         (["missing.tar", "-o", "out"], 1, "missing.tar: no such file"),
         (["text.tar", "-o", "out", "-j", "1"], 1, "text.tar: no tar file, or damaged"),
+        (["packed.tar", "-o", "out", "-j", "1"], 1, "packed.tar: is compressed; unpack it"),
+        (["packed", "-o", "out"], 1, "packed/a.tar.gz: is compressed and left out (2 in all)"),
         (["in/a.tar", "in/../in/a.tar", "out/a.tar", "-o", "new"], 1, "would become new/a.tar"),
         (["-o", "out", "--ray", "in/a.tar", "in/b.tar"], 2, "--ray takes an address, not in/a.tar"),
         (["in", "-o", "out", "--pictures", "jpg,,png"], 2, "expected extensions such as jpg,png"),
@@ -142,6 +178,31 @@ def test_only_what_dead_processes_left_is_removed(tmp_path):
         first.write(b"first")
     assert output.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [output]
+
+
+def test_remarks_on_any_name_are_a_line(folder, tmp_path, capsys):
+    odd = folder.rename(tmp_path / "a\nb  c")
+    (odd / "b.tar").rename(odd / "b.tar.gz")
+    assert shards(odd, "-o", odd / "out", "-j", 1) == 0
+    first, second, _ = capsys.readouterr().err.splitlines()
+    assert first == f"splatcodec: {tmp_path}/a b c/b.tar.gz: is compressed and left out (1 in all); unpack them"
+    assert second.startswith(f"{tmp_path}/a b c/out/a.tar: 3 pictures")
+
+
+def test_names_may_be_long(tmp_path):
+    output = tmp_path / f"{'ü' * 120}.tar"
+    for _ in range(2):
+        with growing(output) as file:
+            file.write(b"whole")
+            (left,) = tmp_path.glob(".splatcodec-*")
+        (tmp_path / left.name).touch()
+    assert output.read_bytes() == b"whole"
+    with growing(output):
+        assert not (tmp_path / left.name).exists()
+
+
+def test_extensions_may_have_blanks_between_them():
+    assert _extensions("jpg, .PNG") == ("jpg", "png")
 
 
 @pytest.mark.parametrize("name", ["in.tar", "a.tar.json", "elsewhere/picture.png"])

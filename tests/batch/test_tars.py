@@ -147,3 +147,16 @@ def test_damaged_files_are_named(tmp_path, damage, fault):
     with pytest.raises(ValueError, match=f"in.tar: .*{fault}"):
         encode_shard(source, tmp_path / "out.tar", RECIPE)
     assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize("size", ["-512", "-1", "9" * 18, "9" * 30])
+def test_damaged_sizes_are_told_of_the_source(tmp_path, size):
+    source = tmp_path / "in.tar"
+    with tarfile.open(source, "w", format=tarfile.PAX_FORMAT) as tar:
+        for number in range(2):
+            info = tarfile.TarInfo(f"{number}.png")
+            info.pax_headers = {"size": size} if number else {}
+            tar.addfile(info)
+    with pytest.raises(ValueError, match=r"in\.tar: .*damaged"):
+        encode_shard(source, tmp_path / "out.tar", RECIPE, lambda calls: iter(()))
+    assert list(tmp_path.iterdir()) == [source]

@@ -1,6 +1,7 @@
 """Pictures for training loops: the same as `decode` gives, at any size and of any part, in any process."""
 
 import pickle
+from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.utils.data import DataLoader
 import splatcodec
 from splatcodec import Options
 from splatcodec.batch import Recipe, encode_shard
-from splatcodec.tensors import PictureDataset, PictureDecoder, RandomResizedCrop, pictures
+from splatcodec.tensors import PictureDataset, PictureDecoder, RandomResizedCrop, SplatDataset, pictures
 
 from ..batch.shards import write_shard
 
@@ -93,6 +94,13 @@ def test_members_and_files_are_one_data_set(paths, monkeypatch, keep, reads):
         assert torch.equal(own[0], decoder(paths[1]))
         assert torch.equal(own[0], own[4])
         assert len({tuple(tensor.flatten().tolist()) for tensor in own}) == 4
+
+
+@pytest.mark.parametrize("one", ["photo.gsi", Path("photo.gsi"), b"photo.gsi"])
+def test_one_path_is_no_list_of_them(one):
+    for build in (lambda: PictureDataset(one), lambda: SplatDataset(one, 8)):
+        with pytest.raises(TypeError, match=r"expected a list of paths, got one: b?'photo\.gsi'"):
+            build()
 
 
 def test_damaged_members_are_named(paths):

@@ -299,6 +299,58 @@ def test_an_empty_page_takes_what_is_dropped(view, encoded, picture):
         viewer.until("message.textContent.trim().startsWith('four: neither a .gsi file nor a picture')")
         drop(viewer, five=png(picture[1:]))
         viewer.until("message.textContent.includes('56 \u00d7 39')")
+        drop(viewer, six=png(picture))
+        viewer.until("message.hidden")
+
+
+def test_a_picture_that_comes_first_is_kept_and_of_several_the_last(view, encoded, picture):
+    with view({}) as viewer:
+        drop(viewer, one=png(picture[1:]), two=png(picture))
+        viewer.until("kept.textContent === 'two is kept to compare them with.'")
+        assert text(viewer, "message").startswith("two: taken to compare with, as the last of 2 pictures")
+        drop(viewer, three=encoded)
+        viewer.until("psnr.textContent.startsWith('PSNR ')")
+        assert viewer.evaluate("message.hidden")
+
+
+def test_what_cannot_be_read_is_a_line_and_the_rest_is_shown(view, encoded):
+    with view({}) as viewer:
+        viewer.evaluate("""{
+            const { arrayBuffer } = File.prototype;
+            File.prototype.arrayBuffer = function () {
+                if (this.name === "folder") return Promise.reject(new DOMException("", "NotFoundError"));
+                return arrayBuffer.call(this);
+            };
+        }""")
+        drop(viewer, folder=b"", one=encoded)
+        viewer.until("document.title.startsWith('one')")
+        viewer.until("message.textContent.startsWith('folder: cannot be read')")
+
+
+def test_an_original_is_seen_where_it_fits(view, encoded, photo, picture):
+    other = splatcodec.encode(photo, n_gaussians=6, effort=1)
+    with view({"a.gsi": encoded, "b.gsi": other}, png(picture)) as viewer:
+        pressed = "[wipe.ariaPressed, wipe.disabled].join()"
+        assert viewer.evaluate(pressed) == "true,false"
+        viewer.key("n")
+        settle(viewer)
+        assert viewer.evaluate(pressed) == "false,true"
+        viewer.key("w")
+        viewer.key("n")
+        settle(viewer)
+        assert viewer.evaluate(pressed) == "true,false"
+
+
+def test_facts_leave_the_footer_alone_where_there_is_little_room(view, encoded):
+    with view({"a.gsi": with_chunks(encoded, xmpp=b"long " * 2000)}, size=(390, 600)) as viewer:
+        viewer.key("i")
+        settle(viewer)
+        top, bottom, end, width = (
+            viewer.evaluate("""[facts.getBoundingClientRect().top, facts.getBoundingClientRect().bottom,
+            document.querySelector("footer").getBoundingClientRect().top, facts.offsetWidth]""")
+        )
+        assert 50 < top < bottom <= end
+        assert width == 390
 
 
 def test_files_are_chosen(view, encoded, tmp_path):

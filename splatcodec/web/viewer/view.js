@@ -7,6 +7,8 @@
   const drawing = new Drawing(part, camera);
   const files = new Files();
   let current = -1;
+  // Whether the original is to be seen wherever it fits.
+  let isWiped = false;
 
   gsi.setTables(unpackTables(gsiPage.tables));
 
@@ -38,38 +40,65 @@
     if (file) showFacts(part.facts, file);
     else part.facts.replaceChildren();
     await drawing.show(file);
+    offerOriginal();
   }
 
+  /** Why an original cannot be compared with what is shown; nothing if it can, or if nothing is shown. */
+  function misfit(other) {
+    const picture = drawing.file?.picture;
+    if (!picture || other.fits(picture)) return "";
+    const { width, height } = other.image;
+    return `${other.name}: has ${width} \u00d7 ${height} pixels, the canvas ${picture.width} \u00d7 ${picture.height}`;
+  }
+
+  /** Let the original be seen if it fits. */
+  function offerOriginal() {
+    const { comparison, file } = drawing;
+    const fits = Boolean(file && comparison?.fits(file.picture));
+    part.wipe.hidden = !comparison;
+    part.wipe.disabled = !fits;
+    press(part.wipe, fits && isWiped);
+  }
+
+  /** Compare with a picture; gives what is wrong with it, if anything is. */
   async function compareWith(name, blob) {
     const other = new Comparison(name, blob);
-    const picture = drawing.file?.picture;
     try {
-      await other.read(picture, drawing.renderer.kind);
+      await other.read(drawing.file?.picture, drawing.renderer.kind);
     } catch {
-      say(`${name}: neither a .gsi file nor a picture that this browser shows`);
-      return;
+      return `${name}: neither a .gsi file nor a picture that this browser shows`;
     }
-    if (picture && !other.fits(picture)) {
-      const { width, height } = other.image;
-      say(`${name}: has ${width} \u00d7 ${height} pixels, the canvas ${picture.width} \u00d7 ${picture.height}`);
-      return;
-    }
+    const fault = misfit(other);
+    if (fault) return fault;
     drawing.comparison = other;
-    part.wipe.hidden = false;
-    press(part.wipe, true);
+    isWiped = true;
+    offerOriginal();
+    part.kept.textContent = `${name} is kept to compare them with.`;
+    return "";
   }
 
   /** Take what was dropped or chosen: .gsi files to show, a picture to compare with. */
   async function take(given) {
     const first = files.length;
-    let other = null;
+    const [pictures, notes] = [[], []];
     for (const file of given) {
-      const bytes = new Uint8Array(await file.arrayBuffer());
+      let bytes;
+      try {
+        bytes = new Uint8Array(await file.arrayBuffer());
+      } catch {
+        notes.push(`${file.name}: cannot be read; of a folder, choose the files`);
+        continue;
+      }
       if (Files.isGsi(bytes)) addFile(file.name, bytes);
-      else other = file;
+      else pictures.push(file);
     }
+    say("");
     if (files.length > first) await show(first);
-    if (other) await compareWith(other.name, other);
+    const other = pictures.at(-1);
+    if (other) notes.unshift(await compareWith(other.name, other));
+    else if (drawing.comparison) notes.unshift(misfit(drawing.comparison));
+    if (pictures.length > 1) notes.push(`${other.name}: taken to compare with, as the last of ${pictures.length} pictures`);
+    say([part.message.firstElementChild.textContent, ...notes].filter(Boolean).join("\n"));
   }
 
   function say(text) {
@@ -98,7 +127,11 @@
     choose: () => part.picker.click(),
     outlines: () => press(part.outlines),
     centres: () => press(part.centres),
-    wipe: () => drawing.comparison && press(part.wipe),
+    wipe: () => {
+      if (part.wipe.hidden || part.wipe.disabled) return;
+      isWiped = !isWiped;
+      offerOriginal();
+    },
     about: () => press(part.about),
     out: zoomBy(1 / 1.5),
     in: zoomBy(1.5),
@@ -141,6 +174,6 @@
     const count = given.length - compares;
     for (let k = 0; k < count; k++) addFile(names[k], given[k]);
     if (count > 0) await show(0);
-    if (compares) await compareWith(names[count], new Blob([given[count]]));
+    if (compares) say(await compareWith(names[count], new Blob([given[count]])));
   })();
 })();
