@@ -29,9 +29,7 @@ from .gaussians import (
     from_parameters,
     to_parameters,
 )
-from .geometry import check_gaussians
 from .jit import kernel
-from .spans import Spans
 from .threads import run
 
 
@@ -141,6 +139,7 @@ class FrameAdam:
 
     def append(self, gaussians: Gaussians) -> None:
         """Add Gaussians; Adam starts afresh for them."""
+        self._rasterizer.forget()
         added = to_parameters(gaussians, self.bounds, self.largest_color)
         self._parameters = np.concatenate([self._parameters, added])
         self._first = np.concatenate([self._first, np.zeros_like(added)])
@@ -149,6 +148,7 @@ class FrameAdam:
 
     def keep(self, mask: NDArray[np.bool_]) -> None:
         """Drop the Gaussians where `mask` [N] is false."""
+        self._rasterizer.forget()
         self._parameters = self._parameters[mask]
         self._first = self._first[mask]
         self._second = self._second[mask]
@@ -160,7 +160,7 @@ class FrameAdam:
 
     def render(self) -> NDArray[np.float32]:
         """The current image [C, H, W], not clamped."""
-        return self._rasterizer.image(self._place())
+        return self._rasterizer.image(self._rasterizer.place(self._parameters))
 
     def step(self, rates: Rates, penalty: Penalty | None = None) -> Errors:
         """Move every Gaussian once, to reduce the weighted squared error and a penalty; returns the errors before.
@@ -168,7 +168,9 @@ class FrameAdam:
         Raises:
             ValueError: a row of the parameters is not finite.
         """
-        weighted, plain, sums = self._rasterizer.squared_error(self._place(), self.target, self._weights)
+        weighted, plain, sums = self._rasterizer.squared_error(
+            self._rasterizer.place(self._parameters), self.target, self._weights
+        )
         # The sums are of half the squared error.
         self._descend(sums, rates, penalty, 0.5)
         return Errors(weighted / self.target.size, plain / self.target.size)
@@ -189,7 +191,7 @@ class FrameAdam:
         Raises:
             ValueError: the gradient has another shape, or a row of the parameters is not finite.
         """
-        spans = self._place()
+        spans = self._rasterizer.place(self._parameters)
         image = self._rasterizer.image(spans)
         gradient = np.ascontiguousarray(differentiate(image), np.float32)
         check_image_gradient(gradient, image)
@@ -211,13 +213,3 @@ class FrameAdam:
             *self.bounds,
             self.largest_color,
         )
-
-    def _place(self) -> Spans:
-        """The Gaussians on the levels of the rasteriser.
-
-        Raises:
-            ValueError: a row of the parameters is not finite.
-        """
-        if not math.isfinite(self._parameters.sum()):
-            check_gaussians(*self.gaussians)
-        return self._rasterizer.place(self._parameters)

@@ -45,8 +45,8 @@ _LOWEST_EXPONENT = -60.0
 
 
 @kernel
-def _weigh(tiles, i, dx, dy, rows, weights, at):
-    """Write the weights of Gaussian `i` in `rows` rows of a tile to `weights`, from its element `at` on.
+def _weigh(tiles, i, dx, dy, rows, weights):
+    """Write the weights of Gaussian `i` in `rows` rows of a tile to `weights`.
 
     (dx, dy) leads from its mean to the middle of the tile's first such row.
     """
@@ -73,7 +73,7 @@ def _weigh(tiles, i, dx, dy, rows, weights, at):
             weight = exp2(fma(lanes, fma(lanes, splat(e_xx), splat(e_x)), splat(e)))
             ratio = exp2(fma(lanes, splat(e_xy), splat(e_y + e_yy)))
             for row in range(_RUN):
-                store(weights, at + (start + row) * LANES, weight)
+                store(weights, (start + row) * LANES, weight)
                 weight = weight * ratio
                 ratio = ratio * ratio_of_ratios
         else:
@@ -83,7 +83,7 @@ def _weigh(tiles, i, dx, dy, rows, weights, at):
                 row_u = fma(y_from_mean, splat(u_y), splat(u_x) * x_from_mean)
                 row_v = fma(y_from_mean, splat(v_y), splat(v_x) * x_from_mean)
                 square = fma(row_u, row_u, row_v * row_v)
-                store(weights, at + (start + row) * LANES, exp2(square * splat(-0.5 * _LOG2_E)))
+                store(weights, (start + row) * LANES, exp2(square * splat(-0.5 * _LOG2_E)))
         e += _RUN * (e_y + _RUN * e_yy)
         e_x += _RUN * e_xy
         e_y += 2 * _RUN * e_yy
@@ -96,32 +96,25 @@ def _offset(tiles, i, x, y, first):
 
 
 @kernel
-def _add_tile(channels, tiles, tile, x, y, colors, weights, stride, pixels):
-    """Add all Gaussians of a tile whose corner is (x, y) to its `pixels` [C, TILE_ROWS, LANES].
-
-    The weights of the tile's k-th pair are left at element k * stride of `weights`.
-    """
-    begin = tiles.starts[tile]
-    for k in range(begin, tiles.starts[tile + 1]):
+def _add_tile(channels, tiles, tile, x, y, colors, weights, pixels):
+    """Add all Gaussians of a tile whose corner is (x, y) to its `pixels` [C, TILE_ROWS, LANES]."""
+    for k in range(tiles.starts[tile], tiles.starts[tile + 1]):
         i = tiles.owners[k]
         slot = tiles.slots[k]
         first = tiles.rows[slot, 0]
         rows = tiles.rows[slot, 1] - first + 1
         dx, dy = _offset(tiles, i, x, y, first)
-        at = (k - begin) * stride
-        _weigh(tiles, i, dx, dy, rows, weights, at)
+        _weigh(tiles, i, dx, dy, rows, weights)
         color = splat_channels(channels, colors, i * len(channels))
         for row in range(rows):
             pixel = (first + row) * LANES
             sums = load_channels(channels, pixels, pixel, _PLANE)
-            store_channels(pixels, pixel, _PLANE, fma_channels(load(weights, at + row * LANES), color, sums))
+            store_channels(pixels, pixel, _PLANE, fma_channels(load(weights, row * LANES), color, sums))
 
 
 @kernel
-def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pixels, sums):
+def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, pixels, sums):
     """Write the sums of every pair of a tile to its slot, given the loss gradient in `pixels`.
-
-    Weights are those that `_add_tile` left at the same `stride`; where that is zero, they are computed anew.
 
     In a column at offset dx, the Gaussian peaks at the row offset slope * dx. With h the height above that point, the
     whitened coordinates are u = a_u dx + u_y h and v = a_v dx + v_y h. The loop sums t, t h and t h^2 down the columns;
@@ -129,16 +122,13 @@ def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pi
     """
     moments = len(channels)
     lanes = lane_numbers() - splat(_HALF_LANES)
-    begin = tiles.starts[tile]
-    for k in range(begin, tiles.starts[tile + 1]):
+    for k in range(tiles.starts[tile], tiles.starts[tile + 1]):
         i = tiles.owners[k]
         slot = tiles.slots[k]
         first = tiles.rows[slot, 0]
         rows = tiles.rows[slot, 1] - first + 1
         dx, dy = _offset(tiles, i, x, y, first)
-        at = (k - begin) * stride
-        if stride == 0:
-            _weigh(tiles, i, dx, dy, rows, weights, at)
+        _weigh(tiles, i, dx, dy, rows, weights)
         u_x, u_y = tiles.frames[i, 2], tiles.frames[i, 3]
         v_x, v_y = tiles.frames[i, 4], tiles.frames[i, 5]
         slope = tiles.frames[i, 8]
@@ -150,7 +140,7 @@ def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pi
         sum_1 = sum_h = sum_hh = splat(0.0)
         for row in range(rows):
             gradient = load_channels(channels, pixels, (first + row) * LANES, _PLANE)
-            weight = load(weights, at + row * LANES)
+            weight = load(weights, row * LANES)
             color_sums = fma_channels(weight, gradient, color_sums)
             t = weight * dot_channels(gradient, color)
             th = t * h
@@ -229,7 +219,7 @@ def _draw(part, parts, channels, tiles, colors, image, onto):
                 _read_tile(image, x, y, pixels)
             else:
                 continue
-            _add_tile(channels, tiles, tile, x, y, colors, weights, 0, pixels)
+            _add_tile(channels, tiles, tile, x, y, colors, weights, pixels)
             _write_tile(pixels, x, y, image)
 
 
@@ -242,7 +232,7 @@ def _backward(part, parts, channels, tiles, colors, image_gradient, sums):
         for column in range(across):
             x, y = column * LANES, band * TILE_ROWS
             _read_tile(image_gradient, x, y, pixels)
-            _differentiate_tile(channels, tiles, band * across + column, x, y, colors, weights, 0, pixels, sums)
+            _differentiate_tile(channels, tiles, band * across + column, x, y, colors, weights, pixels, sums)
 
 
 @kernel
@@ -262,6 +252,7 @@ def _parts(tiles: CpuTiles, height: int) -> int:
 
 
 def channel_groups(channels: int) -> list[tuple[slice, tuple[int, ...]]]:
+    """Groups of channels to be drawn together, and as many zeros in a tuple: its type tells kernels the number."""
     return [
         (slice(first, min(first + MOST_CHANNELS, channels)), (0,) * min(MOST_CHANNELS, channels - first))
         for first in range(0, channels, MOST_CHANNELS)

@@ -1,5 +1,6 @@
 """One step of a fit on the CPU: draws Gaussians on a pyramid, compares, and differentiates."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from .arrays import render
 from .cpu import MOST_CHANNELS, channel_groups
 from .gaussians import MOMENTS, UU, UV, VV, U, V, from_parameters
+from .geometry import check_gaussians
 from .jit import kernel
-from .pyramid import BAND_ROWS, clear_margin, enlarge, make_pyramid, reduce
+from .pyramid import BAND_ROWS, clear_padding, enlarge, make_pyramid, reduce
 from .simd import LANES, add_lanes, fma, load, splat, store
-from .spans import BLUR1, BLUR2, Spans, add_compact, add_wide, differentiate_compact, differentiate_wide, place
+from .spans import BLUR1, BLUR2, Spans, add_compact, add_wide, differentiate_compact, differentiate_wide, put_on_levels
 from .threads import run
 
 # Levels of no more pixels than this are drawn by one thread.
@@ -23,27 +25,27 @@ _FEW_PIXELS = 2**16
 @kernel
 def _add_band(channels, spans, pyramid, level, band, colors, planes):
     """Add all Gaussians of a band, numbered over all levels, to its rows."""
-    place, size, own = pyramid.places[level], pyramid.sizes[level], band - pyramid.bands[level]
+    layout, size, own = pyramid.layouts[level], pyramid.sizes[level], band - pyramid.bands[level]
     middle = spans.starts[2 * band + 1]
     for k in range(spans.starts[2 * band], middle):
         i = spans.owners[k]
-        add_compact(channels, spans.frames[i], colors, i * len(channels), size, place, own, planes)
+        add_compact(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes)
     for k in range(middle, spans.starts[2 * band + 2]):
         i = spans.owners[k]
-        add_wide(channels, spans.frames[i], colors, i * len(channels), size, place, own, planes)
+        add_wide(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes)
 
 
 @kernel
 def _differentiate_band(channels, spans, pyramid, level, band, colors, planes, sums):
     """Write the sums of all pairs of a band, numbered over all levels."""
-    place, size, own = pyramid.places[level], pyramid.sizes[level], band - pyramid.bands[level]
+    layout, size, own = pyramid.layouts[level], pyramid.sizes[level], band - pyramid.bands[level]
     middle = spans.starts[2 * band + 1]
     for k in range(spans.starts[2 * band], middle):
         i, slot = spans.owners[k], sums[spans.slots[k]]
-        differentiate_compact(channels, spans.frames[i], colors, i * len(channels), size, place, own, planes, slot)
+        differentiate_compact(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes, slot)
     for k in range(middle, spans.starts[2 * band + 2]):
         i, slot = spans.owners[k], sums[spans.slots[k]]
-        differentiate_wide(channels, spans.frames[i], colors, i * len(channels), size, place, own, planes, slot)
+        differentiate_wide(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes, slot)
 
 
 @kernel
@@ -74,8 +76,8 @@ def _differentiate(part, parts, channels, spans, pyramid, finest, coarsest, colo
 def _subtract(channels, pyramid, first, last, target, lack, emphasis, planes):
     """Turn rows of level 0 into the gradient of half the squared error; gives the error with weights and without."""
     height, width = pyramid.sizes[0]
-    start, row_step, channel_step = pyramid.places[0]
-    clear_margin(channels, pyramid, 0, planes, first, last)
+    start, row_step, channel_step = pyramid.layouts[0]
+    clear_padding(channels, pyramid, 0, planes, first, last)
     weighted = plain = splat(0.0)
     rest = np.zeros(2)
     for c in range(len(channels)):
@@ -152,7 +154,7 @@ def _add_up(part, parts, spans, colors, pair_sums, sums):
 
 
 class FusedRasterizer:
-    """Draws Gaussians on an image [channels, height, width], and differentiates losses of it.
+    """Draws Gaussians on an image [channels, height, width], and differentiates losses of it; one thread at a time.
 
     Args:
         channels, height, width: of the image.
@@ -172,13 +174,23 @@ class FusedRasterizer:
 
         That is what levels and the cutoff do to it: it changes little as long as the Gaussians do.
         """
-        self._lack = None
+        self.forget()
         exact = render(*from_parameters(parameters), *self._shape[1:])
         self._lack = exact - self.image(self.place(parameters))
 
+    def forget(self) -> None:
+        """Add nothing any more: the Gaussians are others."""
+        self._lack = None
+
     def place(self, parameters: NDArray[np.float32]) -> Spans:
-        """Put the Gaussians of `parameters` [N, SHAPE + C] on their levels."""
-        return place(parameters, self._pyramid, self._cutoff)
+        """Put the Gaussians of `parameters` [N, SHAPE + C] on their levels.
+
+        Raises:
+            ValueError: a row is not finite, or there are more pairs than 32 bits can number.
+        """
+        if not math.isfinite(parameters.sum()):
+            check_gaussians(*from_parameters(parameters))
+        return put_on_levels(parameters, self._pyramid, self._cutoff)
 
     def image(self, spans: Spans) -> NDArray[np.float32]:
         """[C, H, W], not clamped."""
@@ -186,7 +198,9 @@ class FusedRasterizer:
         for group, marker in channel_groups(self._shape[0]):
             self._draw(marker, spans, np.ascontiguousarray(spans.colors[:, group]), 0)
             image[group] = self._view(len(marker))
-        return image if self._lack is None else image + self._lack
+        if self._lack is not None:
+            image += self._lack
+        return image
 
     def backward(self, spans: Spans, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
         """The sums [N, C + MOMENTS] that `geometry.parameter_gradients` starts from.
@@ -211,7 +225,8 @@ class FusedRasterizer:
         Third come the sums, as of `backward`, of the gradient of half the weighted error.
         """
         errors = np.zeros((self._pyramid.bands[1], 2))
-        emphasis = target[:0] if weights is None else weights[None]
+        target = np.ascontiguousarray(target, np.float32)
+        emphasis = target[:0] if weights is None else np.ascontiguousarray(weights[None], np.float32)
         lack = target[:0] if self._lack is None else self._lack
 
         def fill(marker: tuple[int, ...], group: slice, colors: NDArray[np.float32], sums: Any) -> None:
@@ -260,11 +275,11 @@ class FusedRasterizer:
 
     def _view(self, channels: int) -> NDArray[np.float32]:
         """The planes [C, H, W] of level 0."""
-        start, row_step, channel_step = self._pyramid.places[0]
+        start, row_step, channel_step = self._pyramid.layouts[0]
         shape, strides = (channels, *self._shape[1:]), (4 * channel_step, 4 * row_step, 4)
         return np.lib.stride_tricks.as_strided(self._planes[start:], shape, strides)
 
     def _clear(self) -> None:
-        """Set the margins of level 0 to zero."""
-        _, row_step, channel_step = self._pyramid.places[0]
-        clear_margin((0,) * int(row_step // channel_step), self._pyramid, 0, self._planes, 0, self._shape[1])
+        """Set the padding of level 0 to zero."""
+        _, row_step, channel_step = self._pyramid.layouts[0]
+        clear_padding((0,) * int(row_step // channel_step), self._pyramid, 0, self._planes, 0, self._shape[1])

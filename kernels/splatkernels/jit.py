@@ -39,7 +39,8 @@ def _compiled(function: Callable, options: dict[str, bool]) -> Callable:
         # Neither the package nor the user's cache directory can be written to.
         _warn()
         return njit(**_OPTIONS, **options)(function)
-    compiled._cache.load_overload = partial(_load, compiled._cache)
+    if all(hasattr(compiled._cache, name) for name in ("_load_overload", "_guard_against_spurious_io_errors")):
+        compiled._cache.load_overload = partial(_load, compiled._cache)
     # What Numba compares with the state in which a kernel was kept; of its own it knows the kernel's file only.
     compiled._cache._cache_file._source_stamp = _digest(Path(inspect.getfile(function)).parent)
     return compiled

@@ -255,6 +255,9 @@ def _shuffle(lanes, description):
 even_lanes = _shuffle(list(range(0, 2 * LANES, 2)), "The even lanes of two vectors in a row.")
 odd_lanes = _shuffle(list(range(1, 2 * LANES, 2)), "The odd lanes of two vectors in a row.")
 near_lanes = _shuffle([1 + k // 2 for k in range(LANES)], "Of a first vector, lanes 1, 1, 2, 2, ..., 8, 8.")
+beyond_lanes = _shuffle(
+    [k // 2 + 2 * (1 - k % 2) for k in range(LANES)], "Of a first vector, lanes 2, 0, 3, 1, ..., 9, 7."
+)
 far_lanes = _shuffle([k // 2 + 2 * (k % 2) for k in range(LANES)], "Of a first vector, lanes 0, 2, 1, 3, ..., 7, 9.")
 
 
@@ -296,7 +299,7 @@ def _binary(instruction):
     return operation
 
 
-_add, _sub, _mul, _div = _binary("fadd"), _binary("fsub"), _binary("fmul"), _binary("fdiv")
+_add, _sub, _mul = _binary("fadd"), _binary("fsub"), _binary("fmul")
 
 
 @overload(operator.add)
@@ -317,11 +320,4 @@ def _overload_sub(a, b):
 def _overload_mul(a, b):
     if a is vector and b is vector:
         return lambda a, b: _mul(a, b)
-    return None
-
-
-@overload(operator.truediv)
-def _overload_div(a, b):
-    if a is vector and b is vector:
-        return lambda a, b: _div(a, b)
     return None

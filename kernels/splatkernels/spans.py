@@ -36,8 +36,8 @@ from .simd import (
 from .threads import run
 
 # In pixels of a level, the least standard deviation that is drawn there and not at a finer one. What enlarging does to
-# such a Gaussian, beyond its variance, is 0.2 % of its amplitude, as much as ends at 3.5 standard deviations.
-_LOG_NARROWEST, _LOG_2 = math.log(1.1), math.log(2)
+# such a Gaussian, beyond its variance, is up to 0.7 % of its amplitude; it falls with the sixth power of the deviation.
+_LOG_NARROWEST, _LOG_2 = math.log(1.25), math.log(2)
 _HALF_LOG2_E = 0.5 * math.log2(math.e)
 # Columns of frames, in pixels of the level; the last two are by how much the scales are larger than what is drawn.
 MEAN_X, MEAN_Y, SHEAR, A_U, B_U, A_V, B_V, BY_E, BY_Y, HALF_WIDTH, NARROWING, REACH, REACH_X, BLUR1, BLUR2 = range(15)
@@ -106,15 +106,16 @@ def _place(part, parts, parameters, pyramid, cutoff, levels, colors, frames, cou
         frame[REACH] = cutoff / math.sqrt(b)
         frame[REACH_X] = reach_x = cutoff * math.sqrt((cos * scale1) ** 2 + (sin * scale2) ** 2)
         first, final = _band_range(frame, pyramid.sizes[level])
-        outside = frame[MEAN_X] + reach_x < 0 or frame[MEAN_X] - reach_x > pyramid.sizes[level, 1]
-        counts[i] = 0 if outside or final < first else final // BAND_ROWS - first // BAND_ROWS + 1
+        inside = frame[MEAN_X] + reach_x >= 0 and frame[MEAN_X] - reach_x <= pyramid.sizes[level, 1]
+        counts[i] = final // BAND_ROWS - first // BAND_ROWS + 1 if inside and first <= final else 0
 
 
 @kernel
 def _list(pyramid, levels, frames, offsets, ends, slots, owners):
     """List the pairs band by band, the compact ones first, from left to right.
 
-    `ends` [2 B] becomes where each of these lists ends;"""
+    `ends` [2 B] becomes where each of these lists ends: the starts of the next ones.
+    """
     pairs = slots.shape[0]
     columns = np.empty(pairs, np.int32)
     bands = np.empty(pairs, np.int32)
@@ -147,7 +148,7 @@ def _list(pyramid, levels, frames, offsets, ends, slots, owners):
             owners[at] = i
 
 
-def place(parameters: NDArray[np.float32], pyramid: Pyramid, cutoff: float) -> Spans:
+def put_on_levels(parameters: NDArray[np.float32], pyramid: Pyramid, cutoff: float) -> Spans:
     """Put Gaussians on levels, and list their pairs.
 
     Args:
@@ -199,9 +200,9 @@ def _rows_of(frame, size, band):
 
 
 @inlined
-def add_compact(channels, frame, color, index, size, place, band, planes):
+def add_compact(channels, frame, color, index, size, layout, band, planes):
     """Add a compact Gaussian to the rows of a band; its colour begins at `index` of `color`."""
-    start, row_step, channel_step = place
+    start, row_step, channel_step = layout
     colors = splat_channels(channels, color, index)
     by_e = splat(frame[BY_E])
     first, last = _rows_of(frame, size, band)
@@ -220,9 +221,9 @@ def add_compact(channels, frame, color, index, size, place, band, planes):
 
 
 @inlined
-def add_wide(channels, frame, color, index, size, place, band, planes):
+def add_wide(channels, frame, color, index, size, layout, band, planes):
     """As `add_compact`, for any Gaussian."""
-    start, row_step, channel_step = place
+    start, row_step, channel_step = layout
     colors = splat_channels(channels, color, index)
     by_e = splat(frame[BY_E])
     first, last = _rows_of(frame, size, band)
@@ -241,9 +242,9 @@ def add_wide(channels, frame, color, index, size, place, band, planes):
 
 
 @inlined
-def differentiate_compact(channels, frame, color, index, size, place, band, planes, sums):
+def differentiate_compact(channels, frame, color, index, size, layout, band, planes, sums):
     """Write the sums [C + MOMENTS] of a compact Gaussian over a band, whose planes hold the gradient of the loss."""
-    start, row_step, channel_step = place
+    start, row_step, channel_step = layout
     colors = splat_channels(channels, color, index)
     by_e = splat(frame[BY_E])
     color_sums = zero_channels(channels)
@@ -272,9 +273,9 @@ def differentiate_compact(channels, frame, color, index, size, place, band, plan
 
 
 @inlined
-def differentiate_wide(channels, frame, color, index, size, place, band, planes, sums):
+def differentiate_wide(channels, frame, color, index, size, layout, band, planes, sums):
     """As `differentiate_compact`, for any Gaussian."""
-    start, row_step, channel_step = place
+    start, row_step, channel_step = layout
     colors = splat_channels(channels, color, index)
     by_e = splat(frame[BY_E])
     color_sums = zero_channels(channels)

@@ -50,15 +50,23 @@ def run(kernel: Callable[..., None], items: int, *args: object) -> None:
     if parts == 1:
         kernel(0, 1, *args)
         return
-    helpers = [_helper() for _ in range(parts - 1)]
-    for part, helper in enumerate(helpers, 1):
-        helper.begin(partial(kernel, part, parts, *args))
+    helpers: list[_Helper] = []
+    failure: BaseException | None = None
     try:
+        for part in range(1, parts):
+            helpers.append(_helper())
+            helpers[-1].begin(partial(kernel, part, parts, *args))
         kernel(0, parts, *args)
-    finally:
-        failures = [helper.end() for helper in helpers]
-        _idle.extend(helpers)
-    for failure in filter(None, failures):
+    except BaseException as own:
+        failure = own
+    while helpers:
+        # Parts write to the arrays of the caller, who may go on only once all are done, whoever interrupts.
+        try:
+            failure = helpers[-1].end() or failure
+            _idle.append(helpers.pop())
+        except KeyboardInterrupt as interrupt:
+            failure = interrupt
+    if failure is not None:
         raise failure
 
 

@@ -25,7 +25,8 @@ from .targets import USUAL_TRIES, meet
 if TYPE_CHECKING:
     from ..image import ImageLike
 
-# Small pictures are worth several fits: at notches so far apart, so many to each side.
+# Small pictures are worth several fits: at notches so far apart, so many to each side. With two to each side, one in
+# sixteen columns of noise lost more than a decibel at a higher quality.
 _APART, _AWAY = 8, 3
 # In them, bits count so much of what they do elsewhere: there are few, and files grow by four bytes at a time.
 _SHARE_OF_BITS = 0.1

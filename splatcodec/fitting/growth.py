@@ -132,6 +132,7 @@ def grow(
 
     progress, steps, stage, calibrated = 0.0, float(schedule.steps), -1, 0
     first, changed, wanted, lowest = len(optimizer), 0, 0, math.inf
+    mean_error: SupportsFloat = math.inf
     for done in range(schedule.steps):
         following = schedule.stage(progress)
         # Where time is short, stages are passed over: Gaussians that have not settled leave more residual than before.
@@ -157,7 +158,7 @@ def grow(
                 _change(optimizer, wanted, 0.0, weights, rng, budget.keep)
         if calibrated < len(_CALIBRATED_AT) and progress >= _CALIBRATED_AT[calibrated]:
             calibrated += 1
-            if error < CLOSE * target.size:
+            if float(mean_error) < CLOSE:
                 optimizer.calibrate()
         loss, mean_error = descend(optimizer, current, rates.scaled(schedule.rate(progress, steps)), penalty)
         if max_seconds and done % _STEPS_BETWEEN_LOOKS == 0:

@@ -29,6 +29,7 @@ _REACH = 2.5
 # Inner product, both of unit energy, from which on neighbours may stand in for each other.
 _STAND_INS = 0.3
 # Added to the diagonal of overlaps, which are 1 there: no colour is fitted again quite perfectly.
+# It also exceeds what is left of overlaps that count as 0, at most e^-9 of each neighbour.
 _DAMPING = 1e-3
 
 
@@ -117,7 +118,7 @@ class _Overlaps:
         going = np.zeros(len(self._means), bool)
         going[out] = True
         near = self._neighbors[out]
-        one, place = np.nonzero((near >= 0) & (np.arange(_NEIGHBORS) < self._stand_ins[out, None]))
+        one, place = np.nonzero(np.arange(_NEIGHBORS) < self._stand_ins[out, None])
         one, other = out[one], near[one, place]
         both = going[other]
         one, other = one[both], other[both]
@@ -214,7 +215,9 @@ def _find_costs(
         found = _find_neighbors(owners, starts[tile], starts[tile + 1], is_left, i, means, shapes, chosen, overlaps)
         neighbors[i] = -1
         neighbors[i, :found] = chosen[:found]
-        stand_ins[i] = np.searchsorted(-overlaps[:found], -_STAND_INS, side="right")
+        stand_ins[i] = 0
+        while stand_ins[i] < found and overlaps[stand_ins[i]] >= _STAND_INS:
+            stand_ins[i] += 1
         share = 1 + _DAMPING
         for a in range(found):
             # Row a of the factor, then the element of Gaussian i's own row: forward substitution.
