@@ -219,6 +219,8 @@ class _Search:
         self._fixed = fixed
         self._aim = aim
         self._grown = False
+        # Whether a fit that may not grow any more has been given more steps.
+        self._settled = False
         self._use(job.task.grow(budget))
 
     def run(self) -> list[Encoding]:
@@ -268,10 +270,12 @@ class _Search:
         before = len(self._files.splats)
         count = max(math.ceil(gaussians), before + 1) if more else min(math.floor(gaussians), before - 1)
         count = min(max(count, 1), self._task.most)
-        if self._fixed or not self._task.in_time or count == before:
+        settles = count == before and more and not self._settled
+        if self._fixed or not self._task.in_time or (count == before and not settles):
             return False
+        self._settled |= settles
         splats = self._task.grow(self._task.budget_of_count(count), self._files.splats)
-        if more and len(splats) <= before:
+        if more and len(splats) <= before and not settles:
             # The picture has no place for more.
             self._fixed = True
             return False

@@ -30,7 +30,7 @@ _LARGEST_SCALE = 2.0
 # In pixels: what every profile can store.
 _STORABLE_SCALE = 20_000.0
 # In full scales. Without a bound, neighbours of opposite signs grow as long as their sum stays the same.
-LARGEST_COLOR = 2.0
+LARGEST_COLOR = 1.2
 # Cutting Gaussians off a little early makes a step a third cheaper and costs nothing: the fit makes up for it.
 FIT_CUTOFF = 3.5
 # Mean squared error, 40 dB, below which it shows what steps do to Gaussians for speed.
