@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from . import cpu
 from .descent import CALM_SPREAD, Errors, Penalty, Rates, check_image_gradient, check_weights, penalty_numbers
+from .fused import FusedRasterizer
 from .gaussians import (
     LOG_SCALE1,
     LOG_SCALE2,
@@ -29,24 +29,24 @@ from .gaussians import (
     from_parameters,
     to_parameters,
 )
-from .geometry import Output, check_gaussians
 from .jit import kernel
 from .threads import run
-from .tiles import CpuTiles, sort_into_tiles
 
 
 @kernel
 def _update(
-    part, parts, sums, parameters, first, second, steps, rates, penalty, beta1, beta2, lowest, highest, brightest
+    part, parts, sums, parameters, first, second, biases, rates, penalty, beta1, beta2, lowest, highest, brightest
 ):
     """One Adam step on `parameters` [N, SHAPE + C], given `sums` [N, C + MOMENTS] of the gradient."""
     count = parameters.shape[1]
     channels = count - SHAPE
     gradient = np.empty(count, np.float32)
+    rest1, rest2, tiny = np.float32(1 - beta1), np.float32(1 - beta2), np.float32(1e-8)
     gaussians = parameters.shape[0]
     for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
         row = parameters[i]
-        stretch = math.exp(row[LOG_SCALE1] - row[LOG_SCALE2])
+        scale1, scale2 = math.exp(float(row[LOG_SCALE1])), math.exp(float(row[LOG_SCALE2]))
+        stretch = scale1 / scale2
         spread = stretch - 1 / stretch
         # Along the principal axes, where x and y will be moved.
         gradient[X] = sums[i, channels + U]
@@ -59,7 +59,7 @@ def _update(
         square = 1e-12
         for k in range(SHAPE, count):
             square += row[k] ** 2
-        energy = square * math.pi * math.exp(row[LOG_SCALE1] + row[LOG_SCALE2]) * penalty[1]
+        energy = square * math.pi * scale1 * scale2 * penalty[1]
         price = penalty[0] * energy / (1 + energy)
         for k in range(SHAPE, count):
             gradient[k] += price * row[k] / square
@@ -68,16 +68,17 @@ def _update(
         gradient[LOG_SCALE1] += penalty[2] * price + apart
         gradient[LOG_SCALE2] += penalty[2] * price - apart
 
-        steps[i] += 1
-        bias1 = 1 - beta1 ** steps[i]
-        bias2 = 1 - beta2 ** steps[i]
+        # 1 - beta^steps.
+        biases[i, 0] += (1 - beta1) * (1 - biases[i, 0])
+        biases[i, 1] += (1 - beta2) * (1 - biases[i, 1])
+        unbias1, unbias2 = np.float32(1 / biases[i, 0]), np.float32(1 / biases[i, 1])
         for k in range(count):
-            first[i, k] += (1 - beta1) * (gradient[k] - first[i, k])
-            second[i, k] += (1 - beta2) * (gradient[k] ** 2 - second[i, k])
-            gradient[k] = first[i, k] / bias1 / (math.sqrt(second[i, k] / bias2) + 1e-8)
+            first[i, k] += rest1 * (gradient[k] - first[i, k])
+            second[i, k] += rest2 * (gradient[k] * gradient[k] - second[i, k])
+            gradient[k] = first[i, k] * unbias1 / (np.sqrt(second[i, k] * unbias2) + tiny)
 
-        along = rates[0] * gradient[X] * math.exp(row[LOG_SCALE1])
-        across = rates[0] * gradient[Y] * math.exp(row[LOG_SCALE2])
+        along = rates[0] * gradient[X] * scale1
+        across = rates[0] * gradient[Y] * scale2
         cos = math.cos(row[ROTATION])
         sin = math.sin(row[ROTATION])
         row[X] -= cos * along - sin * across
@@ -123,7 +124,10 @@ class FrameAdam:
         self._parameters = np.empty((0, columns), np.float32)
         self._first = np.empty((0, columns), np.float32)
         self._second = np.empty((0, columns), np.float32)
-        self._steps = np.empty(0, np.int64)
+        # Shares of the running means that are not their initial zeros.
+        self._biases = np.empty((0, 2))
+        channels, height, width = self.target.shape
+        self._rasterizer = FusedRasterizer(channels, height, width, cutoff)
 
     def __len__(self) -> int:
         return len(self._parameters)
@@ -135,22 +139,28 @@ class FrameAdam:
 
     def append(self, gaussians: Gaussians) -> None:
         """Add Gaussians; Adam starts afresh for them."""
+        self._rasterizer.forget()
         added = to_parameters(gaussians, self.bounds, self.largest_color)
         self._parameters = np.concatenate([self._parameters, added])
         self._first = np.concatenate([self._first, np.zeros_like(added)])
         self._second = np.concatenate([self._second, np.zeros_like(added)])
-        self._steps = np.concatenate([self._steps, np.zeros(len(added), np.int64)])
+        self._biases = np.concatenate([self._biases, np.zeros((len(added), 2))])
 
     def keep(self, mask: NDArray[np.bool_]) -> None:
         """Drop the Gaussians where `mask` [N] is false."""
+        self._rasterizer.forget()
         self._parameters = self._parameters[mask]
         self._first = self._first[mask]
         self._second = self._second[mask]
-        self._steps = self._steps[mask]
+        self._biases = self._biases[mask]
+
+    def calibrate(self) -> None:
+        """Draw the Gaussians exactly once, and correct what coarser levels and the cutoff do to them from now on."""
+        self._rasterizer.calibrate(self._parameters)
 
     def render(self) -> NDArray[np.float32]:
         """The current image [C, H, W], not clamped."""
-        return cpu.forward(*self._sorted(), *self.target.shape[1:])
+        return self._rasterizer.image(self._rasterizer.place(self._parameters))
 
     def step(self, rates: Rates, penalty: Penalty | None = None) -> Errors:
         """Move every Gaussian once, to reduce the weighted squared error and a penalty; returns the errors before.
@@ -158,7 +168,9 @@ class FrameAdam:
         Raises:
             ValueError: a row of the parameters is not finite.
         """
-        weighted, plain, sums = cpu.squared_error(*self._sorted(), self.target, self._weights)
+        weighted, plain, sums = self._rasterizer.squared_error(
+            self._rasterizer.place(self._parameters), self.target, self._weights
+        )
         # The sums are of half the squared error.
         self._descend(sums, rates, penalty, 0.5)
         return Errors(weighted / self.target.size, plain / self.target.size)
@@ -179,34 +191,25 @@ class FrameAdam:
         Raises:
             ValueError: the gradient has another shape, or a row of the parameters is not finite.
         """
-        tiles, colors = self._sorted()
-        image = cpu.forward(tiles, colors, *self.target.shape[1:])
+        spans = self._rasterizer.place(self._parameters)
+        image = self._rasterizer.image(spans)
         gradient = np.ascontiguousarray(differentiate(image), np.float32)
         check_image_gradient(gradient, image)
-        self._descend(cpu.backward(tiles, colors, gradient), rates, penalty, 1.0)
+        self._descend(self._rasterizer.backward(spans, gradient), rates, penalty, 1.0)
 
     def _descend(self, sums: NDArray[np.float32], rates: Rates, penalty: Penalty | None, share: float) -> None:
         """Move along sums that are of a share of the loss."""
         run(
             _update,
-            len(self) // 256,
+            len(self) // 1024,
             sums,
             self._parameters,
             self._first,
             self._second,
-            self._steps,
+            self._biases,
             (rates.means, rates.scales, rates.rotations, rates.colors),
             penalty_numbers(penalty, share),
             *self.betas,
             *self.bounds,
             self.largest_color,
         )
-
-    def _sorted(self) -> tuple[CpuTiles, NDArray[np.float32]]:
-        """Gaussians sorted into tiles, and their colours [N, C]."""
-        means, scales, rotations, colors = self.gaussians
-        if not math.isfinite(self._parameters.sum()):
-            check_gaussians(means, scales, rotations, colors)
-        height, width = self.target.shape[1:]
-        output = Output(height, width, cutoff=self.cutoff)
-        return sort_into_tiles(means, scales, rotations, output), np.ascontiguousarray(colors)

@@ -32,8 +32,8 @@ from .simd import (
 from .threads import run
 from .tiles import TILE_ROWS, CpuTiles, band_count
 
-# Channels that fit in registers together; wider images are rendered in groups of as many.
-_GROUP = 4
+MOST_CHANNELS = 4
+"""Channels that fit in registers together; wider images are rendered in groups of as many."""
 _PLANE = TILE_ROWS * LANES
 _HALF_LANES = (LANES - 1) / 2
 _LOG2_E = math.log2(math.e)
@@ -45,8 +45,8 @@ _LOWEST_EXPONENT = -60.0
 
 
 @kernel
-def _weigh(tiles, i, dx, dy, rows, weights, at):
-    """Write the weights of Gaussian `i` in `rows` rows of a tile to `weights`, from its element `at` on.
+def _weigh(tiles, i, dx, dy, rows, weights):
+    """Write the weights of Gaussian `i` in `rows` rows of a tile to `weights`.
 
     (dx, dy) leads from its mean to the middle of the tile's first such row.
     """
@@ -73,7 +73,7 @@ def _weigh(tiles, i, dx, dy, rows, weights, at):
             weight = exp2(fma(lanes, fma(lanes, splat(e_xx), splat(e_x)), splat(e)))
             ratio = exp2(fma(lanes, splat(e_xy), splat(e_y + e_yy)))
             for row in range(_RUN):
-                store(weights, at + (start + row) * LANES, weight)
+                store(weights, (start + row) * LANES, weight)
                 weight = weight * ratio
                 ratio = ratio * ratio_of_ratios
         else:
@@ -83,7 +83,7 @@ def _weigh(tiles, i, dx, dy, rows, weights, at):
                 row_u = fma(y_from_mean, splat(u_y), splat(u_x) * x_from_mean)
                 row_v = fma(y_from_mean, splat(v_y), splat(v_x) * x_from_mean)
                 square = fma(row_u, row_u, row_v * row_v)
-                store(weights, at + (start + row) * LANES, exp2(square * splat(-0.5 * _LOG2_E)))
+                store(weights, (start + row) * LANES, exp2(square * splat(-0.5 * _LOG2_E)))
         e += _RUN * (e_y + _RUN * e_yy)
         e_x += _RUN * e_xy
         e_y += 2 * _RUN * e_yy
@@ -96,32 +96,25 @@ def _offset(tiles, i, x, y, first):
 
 
 @kernel
-def _add_tile(channels, tiles, tile, x, y, colors, weights, stride, pixels):
-    """Add all Gaussians of a tile whose corner is (x, y) to its `pixels` [C, TILE_ROWS, LANES].
-
-    The weights of the tile's k-th pair are left at element k * stride of `weights`.
-    """
-    begin = tiles.starts[tile]
-    for k in range(begin, tiles.starts[tile + 1]):
+def _add_tile(channels, tiles, tile, x, y, colors, weights, pixels):
+    """Add all Gaussians of a tile whose corner is (x, y) to its `pixels` [C, TILE_ROWS, LANES]."""
+    for k in range(tiles.starts[tile], tiles.starts[tile + 1]):
         i = tiles.owners[k]
         slot = tiles.slots[k]
         first = tiles.rows[slot, 0]
         rows = tiles.rows[slot, 1] - first + 1
         dx, dy = _offset(tiles, i, x, y, first)
-        at = (k - begin) * stride
-        _weigh(tiles, i, dx, dy, rows, weights, at)
+        _weigh(tiles, i, dx, dy, rows, weights)
         color = splat_channels(channels, colors, i * len(channels))
         for row in range(rows):
             pixel = (first + row) * LANES
             sums = load_channels(channels, pixels, pixel, _PLANE)
-            store_channels(pixels, pixel, _PLANE, fma_channels(load(weights, at + row * LANES), color, sums))
+            store_channels(pixels, pixel, _PLANE, fma_channels(load(weights, row * LANES), color, sums))
 
 
 @kernel
-def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pixels, sums):
+def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, pixels, sums):
     """Write the sums of every pair of a tile to its slot, given the loss gradient in `pixels`.
-
-    Weights are those that `_add_tile` left at the same `stride`; where that is zero, they are computed anew.
 
     In a column at offset dx, the Gaussian peaks at the row offset slope * dx. With h the height above that point, the
     whitened coordinates are u = a_u dx + u_y h and v = a_v dx + v_y h. The loop sums t, t h and t h^2 down the columns;
@@ -129,16 +122,13 @@ def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pi
     """
     moments = len(channels)
     lanes = lane_numbers() - splat(_HALF_LANES)
-    begin = tiles.starts[tile]
-    for k in range(begin, tiles.starts[tile + 1]):
+    for k in range(tiles.starts[tile], tiles.starts[tile + 1]):
         i = tiles.owners[k]
         slot = tiles.slots[k]
         first = tiles.rows[slot, 0]
         rows = tiles.rows[slot, 1] - first + 1
         dx, dy = _offset(tiles, i, x, y, first)
-        at = (k - begin) * stride
-        if stride == 0:
-            _weigh(tiles, i, dx, dy, rows, weights, at)
+        _weigh(tiles, i, dx, dy, rows, weights)
         u_x, u_y = tiles.frames[i, 2], tiles.frames[i, 3]
         v_x, v_y = tiles.frames[i, 4], tiles.frames[i, 5]
         slope = tiles.frames[i, 8]
@@ -150,7 +140,7 @@ def _differentiate_tile(channels, tiles, tile, x, y, colors, weights, stride, pi
         sum_1 = sum_h = sum_hh = splat(0.0)
         for row in range(rows):
             gradient = load_channels(channels, pixels, (first + row) * LANES, _PLANE)
-            weight = load(weights, at + row * LANES)
+            weight = load(weights, row * LANES)
             color_sums = fma_channels(weight, gradient, color_sums)
             t = weight * dot_channels(gradient, color)
             th = t * h
@@ -229,7 +219,7 @@ def _draw(part, parts, channels, tiles, colors, image, onto):
                 _read_tile(image, x, y, pixels)
             else:
                 continue
-            _add_tile(channels, tiles, tile, x, y, colors, weights, 0, pixels)
+            _add_tile(channels, tiles, tile, x, y, colors, weights, pixels)
             _write_tile(pixels, x, y, image)
 
 
@@ -242,43 +232,7 @@ def _backward(part, parts, channels, tiles, colors, image_gradient, sums):
         for column in range(across):
             x, y = column * LANES, band * TILE_ROWS
             _read_tile(image_gradient, x, y, pixels)
-            _differentiate_tile(channels, tiles, band * across + column, x, y, colors, weights, 0, pixels, sums)
-
-
-@kernel
-def _squared_error(part, parts, channels, tiles, colors, target, emphasis, errors, sums):
-    """As `squared_error`; `emphasis` [1, H, W] or [0, H, W]."""
-    pixels = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
-    goal = np.empty((len(channels), TILE_ROWS, LANES), np.float32)
-    shares = np.ones((1, TILE_ROWS, LANES), np.float32)
-    width = target.shape[2]
-    across, bands = _bands(tiles, width)
-    most_pairs = 0
-    for band in range(part, bands, parts):
-        for tile in range(band * across, (band + 1) * across):
-            most_pairs = max(most_pairs, tiles.starts[tile + 1] - tiles.starts[tile])
-    weights = np.empty((most_pairs, TILE_ROWS, LANES), np.float32)
-    for band in range(part, bands, parts):
-        for column in range(across):
-            tile, x, y = band * across + column, column * LANES, band * TILE_ROWS
-            pixels[:] = 0
-            _add_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels)
-            _read_tile(target, x, y, goal)
-            # No pair has rows below the canvas, but its vectors do reach beyond the right edge.
-            if width - x < LANES:
-                pixels[:, :, width - x :] = 0
-            if len(emphasis):
-                _read_tile(emphasis, x, y, shares)
-            weighted = plain = splat(0.0)
-            for at in range(0, pixels.size, LANES):
-                residual = load(pixels, at) - load(goal, at)
-                slope = residual * load(shares, at % _PLANE)
-                store(pixels, at, slope)
-                weighted = fma(residual, slope, weighted)
-                plain = fma(residual, residual, plain)
-            errors[tile, 0] += add_lanes((weighted,))[0]
-            errors[tile, 1] += add_lanes((plain,))[0]
-            _differentiate_tile(channels, tiles, tile, x, y, colors, weights, _PLANE, pixels, sums)
+            _differentiate_tile(channels, tiles, band * across + column, x, y, colors, weights, pixels, sums)
 
 
 @kernel
@@ -297,10 +251,11 @@ def _parts(tiles: CpuTiles, height: int) -> int:
     return min(band_count(height), len(tiles.slots) // _PAIRS_PER_PART)
 
 
-def _groups(channels: int) -> list[tuple[slice, tuple[int, ...]]]:
+def channel_groups(channels: int) -> list[tuple[slice, tuple[int, ...]]]:
+    """Groups of channels to be drawn together, and as many zeros in a tuple: its type tells kernels the number."""
     return [
-        (slice(first, min(first + _GROUP, channels)), (0,) * min(_GROUP, channels - first))
-        for first in range(0, channels, _GROUP)
+        (slice(first, min(first + MOST_CHANNELS, channels)), (0,) * min(MOST_CHANNELS, channels - first))
+        for first in range(0, channels, MOST_CHANNELS)
     ]
 
 
@@ -308,7 +263,7 @@ def _gather(tiles: CpuTiles, kernel, colors, image, *args) -> NDArray[np.float32
     """Run a kernel that fills slots, for each group of channels, and add them up by Gaussian: [N, C + MOMENTS]."""
     gaussians, channels = colors.shape
     sums = np.zeros((gaussians, channels + MOMENTS), np.float32)
-    for group, marker in _groups(channels):
+    for group, marker in channel_groups(channels):
         pair_sums = empty((len(tiles.slots), len(marker) + MOMENTS), np.float32)
         run(
             kernel,
@@ -339,7 +294,7 @@ def draw(tiles: CpuTiles, colors: NDArray[np.float32], image: NDArray[np.float32
 
     Gaussians that are added in parts give the very image of all at once.
     """
-    for group, marker in _groups(colors.shape[1]):
+    for group, marker in channel_groups(colors.shape[1]):
         part = np.ascontiguousarray(colors[:, group])
         run(_draw, _parts(tiles, image.shape[1]), marker, tiles, part, image[group], onto)
 
@@ -353,21 +308,3 @@ def backward(tiles: CpuTiles, colors: NDArray[np.float32], image_gradient: NDArr
         image_gradient: [C, H, W] of the loss.
     """
     return _gather(tiles, _backward, colors, image_gradient)
-
-
-def squared_error(
-    tiles: CpuTiles,
-    colors: NDArray[np.float32],
-    target: NDArray[np.float32],
-    weights: NDArray[np.float32] | None = None,
-) -> tuple[float, float, NDArray[np.float32]]:
-    """Squared error against `target` [C, H, W], with and without weights [H, W] on pixels.
-
-    Third come the sums [N, C + MOMENTS] of the gradient of half the weighted error. One pass over the tiles renders,
-    compares and differentiates while everything is in cache.
-    """
-    errors = np.zeros((len(tiles.starts) - 1, 2), np.float32)
-    emphasis = target[:0] if weights is None else weights[None]
-    sums = _gather(tiles, _squared_error, colors, target, emphasis, errors)
-    weighted, plain = errors.sum(axis=0, dtype=np.float64)
-    return float(weighted), float(plain), sums

@@ -76,6 +76,9 @@ class Optimizer(Protocol):
     def keep(self, mask: NDArray[np.bool_]) -> None:
         """Drop the Gaussians where `mask` [N] is false."""
 
+    def calibrate(self) -> None:
+        """Take stock of what steps neglect for speed, and correct it from now on."""
+
     def render(self) -> NDArray[np.float32]:
         """The current image [C, H, W], not clamped."""
 

@@ -142,6 +142,9 @@ class GpuFrameAdam:
         self._biases = self._biases[kept]
         self._start_over()
 
+    def calibrate(self) -> None:
+        """Do nothing: steps neglect no more than what lies beyond the cutoff."""
+
     def render(self) -> NDArray[np.float32]:
         """The current image [C, H, W], not clamped."""
         self.settle()

@@ -238,6 +238,29 @@ def add_lanes(typingctx, vectors):
     return sums(vectors), codegen
 
 
+def _shuffle(lanes, description):
+    """An intrinsic of vectors a and b that gives these lanes of both, in a row."""
+
+    @intrinsic
+    def shuffled(typingctx, a, b):
+        def codegen(context, builder, signature, args):
+            return builder.shuffle_vector(*args, ir.Constant(_INT_VECTOR, lanes))
+
+        return vector(vector, vector), codegen
+
+    shuffled.__doc__ = description
+    return shuffled
+
+
+even_lanes = _shuffle(list(range(0, 2 * LANES, 2)), "The even lanes of two vectors in a row.")
+odd_lanes = _shuffle(list(range(1, 2 * LANES, 2)), "The odd lanes of two vectors in a row.")
+near_lanes = _shuffle([1 + k // 2 for k in range(LANES)], "Of a first vector, lanes 1, 1, 2, 2, ..., 8, 8.")
+beyond_lanes = _shuffle(
+    [k // 2 + 2 * (1 - k % 2) for k in range(LANES)], "Of a first vector, lanes 2, 0, 3, 1, ..., 9, 7."
+)
+far_lanes = _shuffle([k // 2 + 2 * (k % 2) for k in range(LANES)], "Of a first vector, lanes 0, 2, 1, 3, ..., 7, 9.")
+
+
 # Minimax polynomial of 2^f on [-1/2, 1/2], relative error 1e-7, lowest power first.
 _EXP2 = (1.0, 0.6931469776, 0.2402224208, 0.0555073375, 0.0096715130, 0.0013264727)
 # Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits of the float.
@@ -246,11 +269,14 @@ _ROUND = 12582912.0
 
 @intrinsic
 def exp2(typingctx, a):
-    """2 ** a for lanes in [-126, 126]; lanes below -126 count as -126 (1e-38)."""
+    """2 ** a for lanes in [-64, 126]; lanes below -64 count as -64 (5e-20).
+
+    Products with less would be denormal numbers, which take many times as long.
+    """
 
     def codegen(context, builder, signature, args):
-        below = builder.fcmp_ordered("<", args[0], _constant(-126.0))
-        exponent = builder.select(below, _constant(-126.0), args[0])
+        below = builder.fcmp_ordered("<", args[0], _constant(-64.0))
+        exponent = builder.select(below, _constant(-64.0), args[0])
         rounded = builder.fadd(exponent, _constant(_ROUND))
         fraction = builder.fsub(exponent, builder.fsub(rounded, _constant(_ROUND)))
         power = _constant(_EXP2[-1])
@@ -273,7 +299,7 @@ def _binary(instruction):
     return operation
 
 
-_add, _sub, _mul, _div = _binary("fadd"), _binary("fsub"), _binary("fmul"), _binary("fdiv")
+_add, _sub, _mul = _binary("fadd"), _binary("fsub"), _binary("fmul")
 
 
 @overload(operator.add)
@@ -294,11 +320,4 @@ def _overload_sub(a, b):
 def _overload_mul(a, b):
     if a is vector and b is vector:
         return lambda a, b: _mul(a, b)
-    return None
-
-
-@overload(operator.truediv)
-def _overload_div(a, b):
-    if a is vector and b is vector:
-        return lambda a, b: _div(a, b)
     return None

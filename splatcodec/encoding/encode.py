@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Small pictures are worth several fits: at notches so far apart, so many to each side.
 _APART, _AWAY = 8, 2
+# Of so few samples, a fit that has come out badly shows: each is tried again, with other random numbers.
+_TINY, _ATTEMPTS = 3 * 12**2, 2
 # In them, bits count so much of what they do elsewhere: there are few, and files grow by four bytes at a time.
 _SHARE_OF_BITS = 0.1
 # Of pictures of 16 bits, D at quality 100 is so many octaves finer as long as it takes no more Gaussians than this.
@@ -138,8 +140,9 @@ def _best(job: Job, notch: int) -> Encoding:
         if found and not task.in_time:
             break
         own = min(max(number * _APART, 0), ladder.LAST)
-        splats = task.grow(task.budget_of_price(ladder.value(own)), attempt=max(number, 0))
-        found.append(job.finish(splats, own))
+        for attempt in range(_ATTEMPTS if task.samples <= _TINY else 1):
+            splats = task.grow(task.budget_of_price(ladder.value(own)), attempt=max(number, 0) + attempt * ladder.LAST)
+            found.append(job.finish(splats, own))
     price = _SHARE_OF_BITS * ladder.SLOPE * ladder.value(notch) ** 2
 
     def cost(encoding: Encoding) -> tuple[bool, float]:

@@ -5,20 +5,20 @@ removes the energy |<residual, g>|^2 / <g, g>, where <g, g> = pi s^2. Maxima of 
 taken greedily, each one suppressing its neighbourhood. Wide scales are computed on a reduced image.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from splatkernels.jit import kernel
-from splatkernels.threads import get_num_threads
+from splatkernels.threads import run
 
 _LADDER = tuple(0.8 * 1.5**k for k in range(11))
-# Samples from which on threads are worth their start.
-_SMALL = 2**16
+# Standard deviations at which the Gaussians of the ladder end.
+_TRUNCATE = 3
+# Samples that are worth a thread.
+_SMALL = 2**15
 
 
 @dataclass(frozen=True)
@@ -86,30 +86,70 @@ class _Rung(NamedTuple):
     step: float
 
 
+@kernel
+def _blur(part, parts, planes, taps, blurred):
+    """Correlate `planes` [C, H, W] with `taps` [2 R + 1] along both axes; there are zeros beyond the edges."""
+    channels, height, width = planes.shape
+    reach = len(taps) // 2
+    column_sums = np.zeros(width + 2 * reach, np.float32)
+    for y in range(part * height // parts, (part + 1) * height // parts):
+        for c in range(channels):
+            middle = column_sums[reach : reach + width]
+            middle[:] = 0
+            for row in range(max(0, y - reach), min(height, y + reach + 1)):
+                tap, line = taps[row - y + reach], planes[c, row]
+                for x in range(width):
+                    middle[x] += tap * line[x]
+            out = blurred[c, y]
+            out[:] = 0
+            for k in range(len(taps)):
+                tap, line = taps[k], column_sums[k : k + width]
+                for x in range(width):
+                    out[x] += tap * line[x]
+
+
+@kernel
+def _find_peaks(part, parts, energy, reach, is_peak):
+    """Where `energy` [H, W] is above 0 and nowhere larger within `reach` pixels along both axes."""
+    height, width = energy.shape
+    for y in range(part * height // parts, (part + 1) * height // parts):
+        for x in range(width):
+            own = energy[y, x]
+            # Most pixels have a larger neighbour in their row.
+            found = own > 0 and own >= energy[y, max(x - 1, 0)] and own >= energy[y, min(x + 1, width - 1)]
+            row = max(y - reach, 0)
+            while found and row < min(y + reach + 1, height):
+                for column in range(max(x - reach, 0), min(x + reach + 1, width)):
+                    if energy[row, column] > own:
+                        found = False
+                        break
+                row += 1
+            is_peak[y, x] = found
+
+
 def _rung(scale: float, planes: NDArray[np.float32], step: int) -> _Rung:
     # Averaging has blurred by the variance of a box already.
     sigma = np.sqrt(scale**2 - (step**2 - 1) / 12) / step
-    fits = np.stack([ndimage.gaussian_filter(plane, sigma, mode="constant", truncate=3) for plane in planes]) * 2
-    energy = (fits**2).sum(axis=0) * np.float32(np.pi * scale**2)
-    peaks = ndimage.maximum_filter(energy, size=max(3, 2 * round(scale / step) + 1)) == energy
-    y, x = np.nonzero(peaks & (energy > 0))
+    offsets = np.arange(-int(_TRUNCATE * sigma + 0.5), int(_TRUNCATE * sigma + 0.5) + 1)
+    taps = np.exp(-0.5 * (offsets / sigma) ** 2)
+    fits = np.empty_like(planes)
+    rows = planes.size // _SMALL
+    run(_blur, rows, planes, (np.sqrt(2) * taps / taps.sum()).astype(np.float32), fits)
+    energy = np.einsum("chw,chw->hw", fits, fits) * np.float32(np.pi * scale**2)
+    is_peak = np.empty(energy.shape, np.bool_)
+    run(_find_peaks, rows, energy, max(1, round(scale / step)), is_peak)
+    y, x = np.nonzero(is_peak)
     return _Rung(energy[y, x], y, x, fits[:, y, x].T, energy.shape, float(step))
 
 
 def propose(residual: NDArray[np.float32], count: int) -> Proposals:
     """Up to `count` Gaussians that together remove much of `residual` [C, H, W]."""
     planes, step = residual, 1
-    jobs = []
+    ladder = []
     for scale in _LADDER:
         while scale > 3 * step and min(planes.shape[1:]) > 1:
             planes, step = _reduce(planes), 2 * step
-        jobs.append((scale, planes, step))
-    if residual.size < _SMALL:
-        ladder = [_rung(*job) for job in jobs]
-    else:
-        # More threads would hold many copies of a large picture at once.
-        with ThreadPoolExecutor(min(4, get_num_threads())) as pool:
-            ladder = list(pool.map(_rung, *zip(*jobs, strict=True)))
+        ladder.append(_rung(scale, planes, step))
     order = np.argsort(-np.concatenate([rung.energies for rung in ladder]), kind="stable")
     levels = np.repeat(np.arange(len(ladder)), [len(rung.y) for rung in ladder])[order]
     y, x = (np.concatenate([rung[k] for rung in ladder])[order] for k in (1, 2))

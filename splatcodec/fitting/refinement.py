@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from splatkernels import Gradients, render, render_backward
+from splatkernels import Gradients, render
 from splatkernels.descent import Penalty, Rates
-from splatkernels.gaussians import Gaussians
+from splatkernels.fused import FusedRasterizer
+from splatkernels.gaussians import Gaussians, to_parameters
+from splatkernels.geometry import parameter_gradients
 
-from .growth import FIT_CUTOFF, LARGEST_COLOR, descend, make_optimizer
+from .growth import CLOSE, FIT_CUTOFF, LARGEST_COLOR, descend, make_optimizer
 from .objective import Objective
 from .pace import Deadline
 from .pruning import weights_at
@@ -51,6 +53,7 @@ class PictureRefiner:
         self._penalty = penalty
         self._reduction = reduction
         self._deadline = deadline
+        self._rasterizer: FusedRasterizer | None = None
         left = math.inf if deadline is None else deadline.left
         self._seconds, self._reserve = _SHARE * left, _RESERVE * left
 
@@ -80,6 +83,8 @@ class PictureRefiner:
             fallen = 0.5 * (1 + math.cos(math.pi * progress))
             moves = rates.scaled(_LOWEST_RATE + (1 - _LOWEST_RATE) * fallen)
             _, error = descend(optimizer, self._objective, moves, self._penalty)
+            if k == 0 and float(error) < CLOSE:
+                optimizer.calibrate()
             if seconds is not None:
                 # A GPU may be far behind.
                 float(error)
@@ -92,8 +97,16 @@ class PictureRefiner:
 
     def gradients(self, gaussians: Gaussians) -> Gradients:
         """Gradients of the loss, a sum over samples in the units of the squared error, by all attributes."""
-        gradient = self._objective.evaluate(self._render(gaussians)).gradient
-        means, scales, rotations, colors = render_backward(*self._reduced(gaussians), gradient, cutoff=FIT_CUTOFF)
+        reduced = self._reduced(gaussians)
+        parameters = to_parameters(reduced, (-math.inf, math.inf), math.inf)
+        rasterizer = self._calibrated(parameters)
+        spans = rasterizer.place(parameters)
+        if self._objective.is_quadratic:
+            # The sums are of half the squared error.
+            sums = 2 * rasterizer.squared_error(spans, self._objective.target, self._objective.weights)[2]
+        else:
+            sums = rasterizer.backward(spans, self._objective.evaluate(rasterizer.image(spans)).gradient)
+        means, scales, rotations, colors = parameter_gradients(sums, *reduced[1:], 1.0)
         # Each sample stands for reduction^2 of the whole picture, in which lengths are larger.
         lengths, squares = self._reduction, self._reduction**2
         return Gradients(means * lengths, scales * lengths, rotations * squares, colors * squares)
@@ -104,6 +117,14 @@ class PictureRefiner:
             return np.ones(gaussians.n_gaussians)
         curvature = self._objective.curvature(self._render(gaussians))
         return weights_at(curvature, self._reduced(gaussians))
+
+    def _calibrated(self, parameters: NDArray[np.float32]) -> FusedRasterizer:
+        """What draws Gaussians that are like those of the first call."""
+        if self._rasterizer is None:
+            channels, height, width = self._objective.target.shape
+            self._rasterizer = FusedRasterizer(channels, height, width, FIT_CUTOFF)
+            self._rasterizer.calibrate(parameters)
+        return self._rasterizer
 
     def _reduced(self, gaussians: Gaussians) -> Gaussians:
         """On the canvas of the target."""

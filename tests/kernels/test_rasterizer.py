@@ -10,11 +10,8 @@ import torch
 
 import splatkernels
 from splatkernels import Viewport, cpu, rasterize, rasterize_reference, render, render_backward, tiles
-from splatkernels.cpu import backward, forward, squared_error
-from splatkernels.geometry import Output
 from splatkernels.jit import kernel
 from splatkernels.threads import run
-from splatkernels.tiles import sort_into_tiles
 
 from .scenes import SCENES, Scene, random_scene
 
@@ -168,17 +165,6 @@ def test_thousands_of_gaussians_in_one_tile_all_count():
     count = 3000
     image = render(np.full((count, 2), 8.5), np.full((count, 2), 2), np.zeros(count), np.full((count, 1), 1e-3), 16, 16)
     np.testing.assert_allclose(image[0, 8, 8], count * 1e-3, rtol=1e-4)
-
-
-@pytest.mark.parametrize("channels", [1, 3, 6])
-def test_squared_error_is_forward_then_backward(channels):
-    scene = random_scene(70, 45, 37, channels=channels)
-    target = np.random.default_rng(2).uniform(0, 1, (channels, 45, 37)).astype(np.float32)
-    tiles = sort_into_tiles(scene.means, scene.scales, scene.rotations, Output(45, 37, cutoff=3.5))
-    weighted, plain, sums = squared_error(tiles, scene.colors, target)
-    residual = forward(tiles, scene.colors, 45, 37) - target
-    np.testing.assert_allclose([weighted, plain], (residual.astype(float) ** 2).sum(), rtol=1e-5)
-    np.testing.assert_allclose(sums, backward(tiles, scene.colors, residual), rtol=1e-5, atol=1e-5)
 
 
 def test_zooming_in_samples_the_same_image():

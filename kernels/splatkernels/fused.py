@@ -1,0 +1,285 @@
+"""One step of a fit on the CPU: draws Gaussians on a pyramid, compares, and differentiates."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy import empty
+from numpy.typing import NDArray
+
+from .arrays import render
+from .cpu import MOST_CHANNELS, channel_groups
+from .gaussians import MOMENTS, UU, UV, VV, U, V, from_parameters
+from .geometry import check_gaussians
+from .jit import kernel
+from .pyramid import BAND_ROWS, clear_padding, enlarge, make_pyramid, reduce
+from .simd import LANES, add_lanes, fma, load, splat, store
+from .spans import BLUR1, BLUR2, Spans, add_compact, add_wide, differentiate_compact, differentiate_wide, put_on_levels
+from .threads import run
+
+# Levels of no more pixels than this are drawn by one thread.
+_FEW_PIXELS = 2**16
+
+
+@kernel
+def _add_band(channels, spans, pyramid, level, band, colors, planes):
+    """Add all Gaussians of a band, numbered over all levels, to its rows."""
+    layout, size, own = pyramid.layouts[level], pyramid.sizes[level], band - pyramid.bands[level]
+    middle = spans.starts[2 * band + 1]
+    for k in range(spans.starts[2 * band], middle):
+        i = spans.owners[k]
+        add_compact(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes)
+    for k in range(middle, spans.starts[2 * band + 2]):
+        i = spans.owners[k]
+        add_wide(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes)
+
+
+@kernel
+def _differentiate_band(channels, spans, pyramid, level, band, colors, planes, sums):
+    """Write the sums of all pairs of a band, numbered over all levels."""
+    layout, size, own = pyramid.layouts[level], pyramid.sizes[level], band - pyramid.bands[level]
+    middle = spans.starts[2 * band + 1]
+    for k in range(spans.starts[2 * band], middle):
+        i, slot = spans.owners[k], sums[spans.slots[k]]
+        differentiate_compact(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes, slot)
+    for k in range(middle, spans.starts[2 * band + 2]):
+        i, slot = spans.owners[k], sums[spans.slots[k]]
+        differentiate_wide(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes, slot)
+
+
+@kernel
+def _draw(part, parts, channels, spans, pyramid, coarsest, finest, colors, planes):
+    """Draw some levels, one after another."""
+    for level in range(coarsest, finest - 1, -1):
+        for band in range(part, pyramid.bands[level + 1] - pyramid.bands[level], parts):
+            first = band * BAND_ROWS
+            enlarge(channels, pyramid, level, planes, first, min(first + BAND_ROWS, pyramid.sizes[level, 0]))
+            _add_band(channels, spans, pyramid, level, pyramid.bands[level] + band, colors, planes)
+
+
+@kernel
+def _differentiate(part, parts, channels, spans, pyramid, finest, coarsest, colors, planes, sums):
+    """Write the sums of the pairs of some levels, one after another.
+
+    The planes of the finer level, or of level 0 itself, hold the gradient of the loss.
+    """
+    for level in range(finest, coarsest + 1):
+        for band in range(part, pyramid.bands[level + 1] - pyramid.bands[level], parts):
+            first = band * BAND_ROWS
+            if level:
+                reduce(channels, pyramid, level, planes, first, min(first + BAND_ROWS, pyramid.sizes[level, 0]))
+            _differentiate_band(channels, spans, pyramid, level, pyramid.bands[level] + band, colors, planes, sums)
+
+
+@kernel
+def _subtract(channels, pyramid, first, last, target, lack, emphasis, planes):
+    """Turn rows of level 0 into the gradient of half the squared error; gives the error with weights and without."""
+    height, width = pyramid.sizes[0]
+    start, row_step, channel_step = pyramid.layouts[0]
+    clear_padding(channels, pyramid, 0, planes, first, last)
+    weighted = plain = splat(0.0)
+    rest = np.zeros(2)
+    for c in range(len(channels)):
+        for row in range(first, last):
+            at = start + row * row_step + c * channel_step
+            goal = (c * height + row) * width
+            for x in range(0, width - LANES + 1, LANES):
+                residual = load(planes, at + x) - load(target, goal + x)
+                if len(lack):
+                    residual = residual + load(lack, goal + x)
+                slope = residual
+                if len(emphasis):
+                    slope = residual * load(emphasis, row * width + x)
+                store(planes, at + x, slope)
+                weighted = fma(residual, slope, weighted)
+                plain = fma(residual, residual, plain)
+            for x in range(width // LANES * LANES, width):
+                residual_x = planes[at + x] - target[c, row, x]
+                if len(lack):
+                    residual_x += lack[c, row, x]
+                slope_x = residual_x
+                if len(emphasis):
+                    slope_x = residual_x * emphasis[0, row, x]
+                planes[at + x] = slope_x
+                rest[0] += residual_x * slope_x
+                rest[1] += residual_x * residual_x
+    sums = add_lanes((weighted, plain))
+    return sums[0] + rest[0], sums[1] + rest[1]
+
+
+@kernel
+def _compare(part, parts, channels, spans, pyramid, colors, target, lack, emphasis, planes, errors, sums):
+    """Draw level 0, turn it into the gradient of half the squared error against `target` [C, H, W], differentiate.
+
+    Band by band, while everything is in cache. The errors are added to `errors` [B, 2] by band: with the weights
+    `emphasis`, [1, H, W] or [0, H, W], and without. `lack` is what the image lacks, [C, H, W] or [0, H, W].
+    """
+    for band in range(part, pyramid.bands[1], parts):
+        first = band * BAND_ROWS
+        last = min(first + BAND_ROWS, pyramid.sizes[0, 0])
+        enlarge(channels, pyramid, 0, planes, first, last)
+        _add_band(channels, spans, pyramid, 0, band, colors, planes)
+        weighted, plain = _subtract(channels, pyramid, first, last, target, lack, emphasis, planes)
+        errors[band, 0] += weighted
+        errors[band, 1] += plain
+        _differentiate_band(channels, spans, pyramid, 0, band, colors, planes, sums)
+
+
+@kernel
+def _add_up(part, parts, spans, colors, pair_sums, sums):
+    """Add the slots of every Gaussian up, and take the sums from the one that is drawn to the one that is meant.
+
+    With k1, k2 the factors by which its scales are larger, those by u, v and uv grow by k1, k2 and k1 k2; and each
+    scale also counts by the gain k1 k2 on the colour, whose logarithm changes by 1 - k^2 with that of the scale.
+    """
+    gaussians = sums.shape[0]
+    channels = colors.shape[1]
+    for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
+        own = sums[i]
+        own[:] = 0
+        for slot in range(spans.offsets[i], spans.offsets[i + 1]):
+            for k in range(sums.shape[1]):
+                own[k] += pair_sums[slot, k]
+        blur1, blur2 = spans.frames[i, BLUR1], spans.frames[i, BLUR2]
+        by_gain = 0.0
+        for c in range(channels):
+            by_gain += own[c] * colors[i, c]
+            own[c] *= blur1 * blur2
+        own[channels + U] *= blur1
+        own[channels + V] *= blur2
+        own[channels + UU] = own[channels + UU] * blur1**2 + by_gain * (1 - blur1**2)
+        own[channels + UV] *= blur1 * blur2
+        own[channels + VV] = own[channels + VV] * blur2**2 + by_gain * (1 - blur2**2)
+
+
+class FusedRasterizer:
+    """Draws Gaussians on an image [channels, height, width], and differentiates losses of it; one thread at a time.
+
+    Args:
+        channels, height, width: of the image.
+        cutoff: standard deviations at which Gaussians end.
+    """
+
+    def __init__(self, channels: int, height: int, width: int, cutoff: float) -> None:
+        self._shape = channels, height, width
+        self._cutoff = cutoff
+        self._lack: NDArray[np.float32] | None = None
+        self._pyramid, self._planes = make_pyramid(min(channels, MOST_CHANNELS), height, width)
+        heights, widths = self._pyramid.sizes.T
+        self._large = max(1, int((heights * widths > _FEW_PIXELS).sum()))
+
+    def calibrate(self, parameters: NDArray[np.float32]) -> None:
+        """From now on, add to images what that of the Gaussians of `parameters` [N, SHAPE + C] lacks now.
+
+        That is what levels and the cutoff do to it: it changes little as long as the Gaussians do.
+        """
+        self.forget()
+        exact = render(*from_parameters(parameters), *self._shape[1:])
+        self._lack = exact - self.image(self.place(parameters))
+
+    def forget(self) -> None:
+        """Add nothing any more: the Gaussians are others."""
+        self._lack = None
+
+    def place(self, parameters: NDArray[np.float32]) -> Spans:
+        """Put the Gaussians of `parameters` [N, SHAPE + C] on their levels.
+
+        Raises:
+            ValueError: a row is not finite, or there are more pairs than 32 bits can number.
+        """
+        if not math.isfinite(parameters.sum()):
+            check_gaussians(*from_parameters(parameters))
+        return put_on_levels(parameters, self._pyramid, self._cutoff)
+
+    def image(self, spans: Spans) -> NDArray[np.float32]:
+        """[C, H, W], not clamped."""
+        image = empty(self._shape, np.float32)
+        for group, marker in channel_groups(self._shape[0]):
+            self._draw(marker, spans, np.ascontiguousarray(spans.colors[:, group]), 0)
+            image[group] = self._view(len(marker))
+        if self._lack is not None:
+            image += self._lack
+        return image
+
+    def backward(self, spans: Spans, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The sums [N, C + MOMENTS] that `geometry.parameter_gradients` starts from.
+
+        Args:
+            spans: N Gaussians.
+            gradient: [C, H, W] of a loss.
+        """
+
+        def fill(marker: tuple[int, ...], group: slice, colors: NDArray[np.float32], sums: Any) -> None:
+            self._view(len(marker))[:] = gradient[group]
+            self._clear()
+            self._differentiate(marker, spans, colors, sums, 0)
+
+        return self._gather(spans, fill)
+
+    def squared_error(
+        self, spans: Spans, target: NDArray[np.float32], weights: NDArray[np.float32] | None
+    ) -> tuple[float, float, NDArray[np.float32]]:
+        """Squared error against `target` [C, H, W], with and without weights [H, W] on pixels.
+
+        Third come the sums, as of `backward`, of the gradient of half the weighted error.
+        """
+        errors = np.zeros((self._pyramid.bands[1], 2))
+        target = np.ascontiguousarray(target, np.float32)
+        emphasis = target[:0] if weights is None else np.ascontiguousarray(weights[None], np.float32)
+        lack = target[:0] if self._lack is None else self._lack
+
+        def fill(marker: tuple[int, ...], group: slice, colors: NDArray[np.float32], sums: Any) -> None:
+            self._draw(marker, spans, colors, 1)
+            goal = target[group], lack[group], emphasis
+            run(_compare, self._parts(0), marker, spans, self._pyramid, colors, *goal, self._planes, errors, sums)
+            self._differentiate(marker, spans, colors, sums, 1)
+
+        sums = self._gather(spans, fill)
+        weighted, plain = errors.sum(axis=0)
+        return float(weighted), float(plain), sums
+
+    def _gather(self, spans: Spans, fill: Callable[..., None]) -> NDArray[np.float32]:
+        """Have slots filled for each group of channels, and add them up by Gaussian: [N, C + MOMENTS]."""
+        found = []
+        for group, marker in channel_groups(spans.colors.shape[1]):
+            pair_sums = empty((len(spans.slots), len(marker) + MOMENTS), np.float32)
+            colors = np.ascontiguousarray(spans.colors[:, group])
+            fill(marker, group, colors, pair_sums)
+            found.append(empty((len(spans.colors), len(marker) + MOMENTS), np.float32))
+            run(_add_up, len(spans.colors) // 2048, spans, colors, pair_sums, found[-1])
+        if len(found) == 1:
+            return found[0]
+        moments = np.sum([own[:, -MOMENTS:] for own in found], axis=0, dtype=np.float32)
+        return np.concatenate([*(own[:, :-MOMENTS] for own in found), moments], axis=1)
+
+    def _draw(self, marker: tuple[int, ...], spans: Spans, colors: NDArray[np.float32], finest: int) -> None:
+        """Draw levels from the coarsest to the finest that is asked for."""
+        for first, last in reversed(self._runs(finest)):
+            args = spans, self._pyramid, last, first, colors, self._planes
+            run(_draw, self._parts(first), marker, *args)
+
+    def _differentiate(self, marker: tuple[int, ...], spans: Spans, colors: Any, sums: Any, finest: int) -> None:
+        """Fill the slots of levels from the finest that is asked for to the coarsest."""
+        for first, last in self._runs(finest):
+            args = spans, self._pyramid, first, last, colors, self._planes, sums
+            run(_differentiate, self._parts(first), marker, *args)
+
+    def _runs(self, finest: int) -> list[tuple[int, int]]:
+        """First and last of the levels that one call works on: large ones alone, by several threads."""
+        alone, count = [(level, level) for level in range(finest, self._large)], len(self._pyramid.bands) - 1
+        return [*alone, (self._large, count - 1)] if self._large < count else alone
+
+    def _parts(self, level: int) -> int:
+        return 1 if level >= self._large else int(self._pyramid.bands[level + 1] - self._pyramid.bands[level])
+
+    def _view(self, channels: int) -> NDArray[np.float32]:
+        """The planes [C, H, W] of level 0."""
+        start, row_step, channel_step = self._pyramid.layouts[0]
+        shape, strides = (channels, *self._shape[1:]), (4 * channel_step, 4 * row_step, 4)
+        return np.lib.stride_tricks.as_strided(self._planes[start:], shape, strides)
+
+    def _clear(self) -> None:
+        """Set the padding of level 0 to zero."""
+        _, row_step, channel_step = self._pyramid.layouts[0]
+        clear_padding((0,) * int(row_step // channel_step), self._pyramid, 0, self._planes, 0, self._shape[1])
