@@ -299,7 +299,7 @@ def _binary(instruction):
     return operation
 
 
-_add, _sub, _mul = _binary("fadd"), _binary("fsub"), _binary("fmul")
+_add, _sub, _mul, _div = _binary("fadd"), _binary("fsub"), _binary("fmul"), _binary("fdiv")
 
 
 @overload(operator.add)
@@ -320,4 +320,11 @@ def _overload_sub(a, b):
 def _overload_mul(a, b):
     if a is vector and b is vector:
         return lambda a, b: _mul(a, b)
+    return None
+
+
+@overload(operator.truediv)
+def _overload_div(a, b):
+    if a is vector and b is vector:
+        return lambda a, b: _div(a, b)
     return None

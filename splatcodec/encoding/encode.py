@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 # Small pictures are worth several fits: at notches so far apart, so many to each side.
 _APART, _AWAY = 8, 2
-# Of so few samples, a fit that has come out badly shows: each is tried again, with other random numbers.
-_TINY, _ATTEMPTS = 3 * 12**2, 2
 # In them, bits count so much of what they do elsewhere: there are few, and files grow by four bytes at a time.
 _SHARE_OF_BITS = 0.1
 # Of pictures of 16 bits, D at quality 100 is so many octaves finer as long as it takes no more Gaussians than this.
 _DEEP_OCTAVES, _PIXELS_PER_GAUSSIAN = 6, 64
+# Fits that are finer for that take so many times more steps: so few Gaussians are quick, and must settle well.
+_DEEP_STEPS = 4.0
 
 
 def encode(image: "ImageLike", options: Options | None = None, **fields: Any) -> bytes:
@@ -73,14 +73,14 @@ def encode_to(image: "ImageLike", options: Options) -> Outcome:
 
 def _encode(job: Job, goal: Goal | None, n_gaussians: int | None) -> Encoding:
     if goal is None:
-        splats = _fit(job.task, None, n_gaussians)
+        splats = _fit(job.task, None, n_gaussians, 1.0)
         return job.finish(splats, ladder.nearest(job.task.balanced_d(splats)))
     if goal.is_target:
         return meet(goal, job, n_gaussians)
-    notch = _notch(job, goal)
+    notch, times = _notch(job, goal)
     if job.task.is_small and n_gaussians is None:
         return _best(job, notch)
-    return job.finish(_fit(job.task, notch, n_gaussians), notch)
+    return job.finish(_fit(job.task, notch, n_gaussians, times), notch)
 
 
 def fit(image: "ImageLike", options: Options | None = None, **fields: Any) -> Splats:
@@ -101,31 +101,33 @@ def fit(image: "ImageLike", options: Options | None = None, **fields: Any) -> Sp
         raise ValueError(f"a fit has no {goal.kind}: it is of a file, which takes `encode`")
     with limited(options.threads):
         job = prepare(image, options, 0)
-        return _fit(job.task, None if goal is None else _notch(job, goal), options.n_gaussians)
+        notch, times = (None, 1.0) if goal is None else _notch(job, goal)
+        return _fit(job.task, notch, options.n_gaussians, times)
 
 
-def _notch(job: Job, goal: Goal) -> int:
-    """The notch of D that a quality or a lambda asks for.
+def _notch(job: Job, goal: Goal) -> tuple[int, float]:
+    """The notch of D that a quality or a lambda asks for, and how many times more steps than usual its fit takes.
 
     Samples of 16 bits tell more apart: high qualities are finer for them, if the picture is so smooth that this takes
     few Gaussians. The noise of photographs is not worth millions of them.
     """
     notch = goal.notch(visible_colors(job.picture))
     if goal.kind != "quality" or job.picture.depth == 8:
-        return notch
+        return notch, 1.0
     most = job.picture.height * job.picture.width / _PIXELS_PER_GAUSSIAN
     octaves = round(_DEEP_OCTAVES * max(0.0, goal.value - DEFAULT_QUALITY) / (100 - DEFAULT_QUALITY))
     finer = (min(notch + octave * ladder.PER_OCTAVE, ladder.LAST) for octave in range(octaves, 0, -1))
-    return next((own for own in finer if job.task.budget_of_price(ladder.value(own)).wanted < most), notch)
+    deep = next((own for own in finer if job.task.budget_of_price(ladder.value(own)).wanted < most), None)
+    return (notch, 1.0) if deep is None else (deep, _DEEP_STEPS)
 
 
-def _fit(task: Task, notch: int | None, n_gaussians: int | None) -> Splats:
-    """Gaussians for the D of a notch, as many as are worth it or as are given."""
+def _fit(task: Task, notch: int | None, n_gaussians: int | None, times: float) -> Splats:
+    """Gaussians for the D of a notch, as many as are worth it or as are given; see `Task.grow` for the times."""
     d = None if notch is None else ladder.value(notch)
     if n_gaussians is not None:
-        return task.grow(task.budget_of_count(n_gaussians, d))
+        return task.grow(task.budget_of_count(n_gaussians, d), times=times)
     assert d is not None
-    return task.grow(task.budget_of_price(d))
+    return task.grow(task.budget_of_price(d), times=times)
 
 
 def _best(job: Job, notch: int) -> Encoding:
@@ -140,9 +142,8 @@ def _best(job: Job, notch: int) -> Encoding:
         if found and not task.in_time:
             break
         own = min(max(number * _APART, 0), ladder.LAST)
-        for attempt in range(_ATTEMPTS if task.samples <= _TINY else 1):
-            splats = task.grow(task.budget_of_price(ladder.value(own)), attempt=max(number, 0) + attempt * ladder.LAST)
-            found.append(job.finish(splats, own))
+        splats = task.grow(task.budget_of_price(ladder.value(own)), attempt=max(number, 0))
+        found.append(job.finish(splats, own))
     price = _SHARE_OF_BITS * ladder.SLOPE * ladder.value(notch) ** 2
 
     def cost(encoding: Encoding) -> tuple[bool, float]:

@@ -146,6 +146,9 @@ class _Files(Protocol):
     def encode(self, setting: int) -> Encoding:
         """The file at a setting."""
 
+    def hold_opacity(self, setting: int) -> bool:
+        """Give all files from now on the opacity of the one at a setting, and say whether that changes any."""
+
     def gaussians(self, octave: float) -> float:
         """How many Gaussians to fit for what lies there."""
 
@@ -158,6 +161,7 @@ class _ByStep:
         self.splats = splats
         self._center = ladder.nearest(job.task.balanced_d(splats))
         self.first, self.last = 0, ladder.LAST
+        self._opacity_notch: int | None = None
 
     def octave(self, setting: int) -> float:
         return (setting - self._center) / ladder.PER_OCTAVE
@@ -166,11 +170,22 @@ class _ByStep:
         return min(max(round(self._center + octave * ladder.PER_OCTAVE), self.first), self.last)
 
     def encode(self, setting: int) -> Encoding:
+        return self._job.finish(self.splats, setting, opacity_notch=self._opacity(setting))
+
+    def hold_opacity(self, setting: int) -> bool:
+        if self._job.opacity is None or self._opacity_notch is not None:
+            return False
+        self._opacity_notch = self._opacity(setting)
+        return True
+
+    def _opacity(self, setting: int) -> int:
+        """The notch of the opacity of a file."""
+        if self._opacity_notch is not None:
+            return self._opacity_notch
         # Nearby files share one opacity, so that they differ by little. Beyond, it follows: it may be most of the file.
         nearby = round(_REFIT_BEYOND * ladder.PER_OCTAVE)
         away = setting - self._center
-        away -= min(max(away, -nearby), nearby)
-        return self._job.finish(self.splats, setting, opacity_notch=self._center + away)
+        return self._center + away - min(max(away, -nearby), nearby)
 
     def gaussians(self, octave: float) -> float:
         return len(self.splats) * 2 ** (_GAUSSIANS_PER_STEP * octave)
@@ -194,6 +209,10 @@ class _ByCount:
 
     def encode(self, setting: int) -> Encoding:
         return self._job.finish(self.splats, ladder.LAST, most=setting, opacity_notch=self._center)
+
+    def hold_opacity(self, setting: int) -> bool:
+        # They all have the same.
+        return False
 
     def gaussians(self, octave: float) -> float:
         return len(self.splats) * 2 ** (octave + _SURPLUS)
@@ -253,6 +272,10 @@ class _Search:
         lower = (s for s, value in tried.items() if value < aim.low and (above is None or s < above))
         below = max(lower, default=None)
         if above is not None and below is not None:
+            if above - below == 1 and files.hold_opacity(above):
+                # The step between the two may be that of the opacity: with one of them, colours have steps in between.
+                self._tried = {s: value for s, value in tried.items() if s >= above}
+                return below
             share = (aim.middle - tried[below]) / (tried[above] - tried[below])
             return self._near((1 - share) * files.octave(below) + share * files.octave(above))
         octave, missing = files.octave(setting), aim.middle - tried[setting]

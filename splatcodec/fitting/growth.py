@@ -237,6 +237,9 @@ def _change(
     If there are more, those stay that are worth it by `keep`: how many are wanted is a guess.
     """
     moved = int(relocated * len(optimizer))
+    if len(optimizer) - moved >= wanted:
+        # None of them would come back.
+        moved = 0
     dropped = max(moved, len(optimizer) - wanted)
     if dropped > 0:
         most, left = len(optimizer) - moved, len(optimizer) - dropped

@@ -136,9 +136,12 @@ class Task:
             self._orientation.turn(self._target), squared_error / self._reduction**2 * self._mean_weight, self.most
         )
 
-    def grow(self, budget: Budget, start: Splats | None = None, attempt: int = 0) -> Splats:
-        """Fit Gaussians to the picture; from others, in half the steps. Another attempt finds others."""
-        schedule = self._schedule
+    def grow(self, budget: Budget, start: Splats | None = None, attempt: int = 0, times: float = 1.0) -> Splats:
+        """Fit Gaussians to the picture; from others, in half the steps. Another attempt finds others.
+
+        The fit takes so many `times` the steps that the schedule has.
+        """
+        schedule = replace(self._schedule, steps=round(times * self._schedule.steps))
         if start is not None:
             schedule = replace(schedule, steps=schedule.steps // 2, stages=max(1, schedule.stages // 4))
         way = self._orientation if start is None else UPRIGHT
