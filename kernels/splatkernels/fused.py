@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from .arrays import render
 from .cpu import MOST_CHANNELS, channel_groups
+from .gate import meet, take
 from .gaussians import MOMENTS, UU, UV, VV, U, V, from_parameters
 from .geometry import check_gaussians
 from .jit import kernel
 from .pyramid import BAND_ROWS, clear_padding, enlarge, make_pyramid, reduce
 from .simd import LANES, add_lanes, fma, load, splat, store
-from .spans import BLUR1, BLUR2, Spans, add_compact, add_wide, differentiate_compact, differentiate_wide, put_on_levels
-from .threads import run
+from .spans import BLUR1, BLUR2, Spans, add_slim, add_wide, differentiate_slim, differentiate_wide, put_on_levels
+from .threads import run_together
 
-# Levels of no more pixels than this are drawn by one thread.
-_FEW_PIXELS = 2**16
+# That a thread adds the slots of at a time.
+_GAUSSIANS = 512
 
 
 @kernel
@@ -29,47 +30,23 @@ def _add_band(channels, spans, pyramid, level, band, colors, planes):
     middle = spans.starts[2 * band + 1]
     for k in range(spans.starts[2 * band], middle):
         i = spans.owners[k]
-        add_compact(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes)
+        add_slim(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes)
     for k in range(middle, spans.starts[2 * band + 2]):
         i = spans.owners[k]
         add_wide(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes)
 
 
 @kernel
-def _differentiate_band(channels, spans, pyramid, level, band, colors, planes, sums):
-    """Write the sums of all pairs of a band, numbered over all levels."""
+def _differentiate_band(channels, spans, pyramid, level, band, colors, planes, slots):
+    """Write the sums of all pairs of a band, numbered over all levels, to their slots."""
     layout, size, own = pyramid.layouts[level], pyramid.sizes[level], band - pyramid.bands[level]
     middle = spans.starts[2 * band + 1]
     for k in range(spans.starts[2 * band], middle):
-        i, slot = spans.owners[k], sums[spans.slots[k]]
-        differentiate_compact(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes, slot)
+        i, slot = spans.owners[k], slots[spans.slots[k]]
+        differentiate_slim(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes, slot)
     for k in range(middle, spans.starts[2 * band + 2]):
-        i, slot = spans.owners[k], sums[spans.slots[k]]
+        i, slot = spans.owners[k], slots[spans.slots[k]]
         differentiate_wide(channels, spans.frames[i], colors, i * len(channels), size, layout, own, planes, slot)
-
-
-@kernel
-def _draw(part, parts, channels, spans, pyramid, coarsest, finest, colors, planes):
-    """Draw some levels, one after another."""
-    for level in range(coarsest, finest - 1, -1):
-        for band in range(part, pyramid.bands[level + 1] - pyramid.bands[level], parts):
-            first = band * BAND_ROWS
-            enlarge(channels, pyramid, level, planes, first, min(first + BAND_ROWS, pyramid.sizes[level, 0]))
-            _add_band(channels, spans, pyramid, level, pyramid.bands[level] + band, colors, planes)
-
-
-@kernel
-def _differentiate(part, parts, channels, spans, pyramid, finest, coarsest, colors, planes, sums):
-    """Write the sums of the pairs of some levels, one after another.
-
-    The planes of the finer level, or of level 0 itself, hold the gradient of the loss.
-    """
-    for level in range(finest, coarsest + 1):
-        for band in range(part, pyramid.bands[level + 1] - pyramid.bands[level], parts):
-            first = band * BAND_ROWS
-            if level:
-                reduce(channels, pyramid, level, planes, first, min(first + BAND_ROWS, pyramid.sizes[level, 0]))
-            _differentiate_band(channels, spans, pyramid, level, pyramid.bands[level] + band, colors, planes, sums)
 
 
 @kernel
@@ -109,38 +86,19 @@ def _subtract(channels, pyramid, first, last, target, lack, emphasis, planes):
 
 
 @kernel
-def _compare(part, parts, channels, spans, pyramid, colors, target, lack, emphasis, planes, errors, sums):
-    """Draw level 0, turn it into the gradient of half the squared error against `target` [C, H, W], differentiate.
-
-    Band by band, while everything is in cache. The errors are added to `errors` [B, 2] by band: with the weights
-    `emphasis`, [1, H, W] or [0, H, W], and without. `lack` is what the image lacks, [C, H, W] or [0, H, W].
-    """
-    for band in range(part, pyramid.bands[1], parts):
-        first = band * BAND_ROWS
-        last = min(first + BAND_ROWS, pyramid.sizes[0, 0])
-        enlarge(channels, pyramid, 0, planes, first, last)
-        _add_band(channels, spans, pyramid, 0, band, colors, planes)
-        weighted, plain = _subtract(channels, pyramid, first, last, target, lack, emphasis, planes)
-        errors[band, 0] += weighted
-        errors[band, 1] += plain
-        _differentiate_band(channels, spans, pyramid, 0, band, colors, planes, sums)
-
-
-@kernel
-def _add_up(part, parts, spans, colors, pair_sums, sums):
-    """Add the slots of every Gaussian up, and take the sums from the one that is drawn to the one that is meant.
+def _add_up(first, last, spans, colors, slots, sums):
+    """Add the slots of some Gaussians up, and take the sums from the one that is drawn to the one that is meant.
 
     With k1, k2 the factors by which its scales are larger, those by u, v and uv grow by k1, k2 and k1 k2; and each
     scale also counts by the gain k1 k2 on the colour, whose logarithm changes by 1 - k^2 with that of the scale.
     """
-    gaussians = sums.shape[0]
     channels = colors.shape[1]
-    for i in range(part * gaussians // parts, (part + 1) * gaussians // parts):
+    for i in range(first, last):
         own = sums[i]
         own[:] = 0
         for slot in range(spans.offsets[i], spans.offsets[i + 1]):
             for k in range(sums.shape[1]):
-                own[k] += pair_sums[slot, k]
+                own[k] += slots[slot, k]
         blur1, blur2 = spans.frames[i, BLUR1], spans.frames[i, BLUR2]
         by_gain = 0.0
         for c in range(channels):
@@ -151,6 +109,80 @@ def _add_up(part, parts, spans, colors, pair_sums, sums):
         own[channels + UU] = own[channels + UU] * blur1**2 + by_gain * (1 - blur1**2)
         own[channels + UV] *= blur1 * blur2
         own[channels + VV] = own[channels + VV] * blur2**2 + by_gain * (1 - blur2**2)
+
+
+@kernel
+def _draw_level(gate, channels, spans, pyramid, level, colors, planes):
+    """Draw a level on top of the next coarser one."""
+    bands = pyramid.bands[level + 1] - pyramid.bands[level]
+    band = take(gate, level)
+    while band < bands:
+        first = band * BAND_ROWS
+        enlarge(channels, pyramid, level, planes, first, min(first + BAND_ROWS, pyramid.sizes[level, 0]))
+        _add_band(channels, spans, pyramid, level, pyramid.bands[level] + band, colors, planes)
+        band = take(gate, level)
+
+
+@kernel
+def _draw(part, parts, gate, channels, spans, pyramid, finest, colors, planes):
+    """Draw levels from the coarsest to the finest that is asked for; False if other parts have failed."""
+    for level in range(len(pyramid.sizes) - 1, finest - 1, -1):
+        _draw_level(gate, channels, spans, pyramid, level, colors, planes)
+        if not meet(gate, parts):
+            return False
+    return True
+
+
+@kernel
+def _differentiate_level(gate, channels, spans, pyramid, level, colors, planes, slots):
+    """Write the slots of the pairs of a level, given the gradient by the next finer one, or by level 0 itself."""
+    bands, phase = pyramid.bands[level + 1] - pyramid.bands[level], len(pyramid.sizes) + level
+    band = take(gate, phase)
+    while band < bands:
+        first = band * BAND_ROWS
+        if level:
+            reduce(channels, pyramid, level, planes, first, min(first + BAND_ROWS, pyramid.sizes[level, 0]))
+        _differentiate_band(channels, spans, pyramid, level, pyramid.bands[level] + band, colors, planes, slots)
+        band = take(gate, phase)
+
+
+@kernel
+def _differentiate(part, parts, gate, channels, spans, pyramid, finest, colors, planes, slots, sums):
+    """Write the slots from the finest level that is asked for on, and add all up by Gaussian."""
+    for level in range(finest, len(pyramid.sizes)):
+        _differentiate_level(gate, channels, spans, pyramid, level, colors, planes, slots)
+        if not meet(gate, parts):
+            return
+    phase, gaussians = 2 * len(pyramid.sizes), len(sums)
+    first = take(gate, phase) * _GAUSSIANS
+    while first < gaussians:
+        _add_up(first, min(first + _GAUSSIANS, gaussians), spans, colors, slots, sums)
+        first = take(gate, phase) * _GAUSSIANS
+
+
+@kernel
+def _compare(part, parts, gate, channels, spans, pyramid, colors, target, lack, emphasis, planes, errors, slots, sums):
+    """Draw all, turn it into the gradient of half the squared error against `target` [C, H, W], and differentiate.
+
+    At level 0 that is done band by band, while everything is in cache. The errors are added to `errors` [B, 2] by band:
+    with the weights `emphasis`, [1, H, W] or [0, H, W], and without. `lack` is what the image lacks, [C, H, W] or
+    [0, H, W].
+    """
+    if not _draw(part, parts, gate, channels, spans, pyramid, 1, colors, planes):
+        return
+    band = take(gate, 0)
+    while band < pyramid.bands[1]:
+        first = band * BAND_ROWS
+        last = min(first + BAND_ROWS, pyramid.sizes[0, 0])
+        enlarge(channels, pyramid, 0, planes, first, last)
+        _add_band(channels, spans, pyramid, 0, band, colors, planes)
+        weighted, plain = _subtract(channels, pyramid, first, last, target, lack, emphasis, planes)
+        errors[band, 0] += weighted
+        errors[band, 1] += plain
+        _differentiate_band(channels, spans, pyramid, 0, band, colors, planes, slots)
+        band = take(gate, 0)
+    if meet(gate, parts):
+        _differentiate(part, parts, gate, channels, spans, pyramid, 1, colors, planes, slots, sums)
 
 
 class FusedRasterizer:
@@ -166,8 +198,6 @@ class FusedRasterizer:
         self._cutoff = cutoff
         self._lack: NDArray[np.float32] | None = None
         self._pyramid, self._planes = make_pyramid(min(channels, MOST_CHANNELS), height, width)
-        heights, widths = self._pyramid.sizes.T
-        self._large = max(1, int((heights * widths > _FEW_PIXELS).sum()))
 
     def calibrate(self, parameters: NDArray[np.float32]) -> None:
         """From now on, add to images what that of the Gaussians of `parameters` [N, SHAPE + C] lacks now.
@@ -196,7 +226,7 @@ class FusedRasterizer:
         """[C, H, W], not clamped."""
         image = empty(self._shape, np.float32)
         for group, marker in channel_groups(self._shape[0]):
-            self._draw(marker, spans, np.ascontiguousarray(spans.colors[:, group]), 0)
+            self._run(_draw, marker, spans, 0, np.ascontiguousarray(spans.colors[:, group]), self._planes)
             image[group] = self._view(len(marker))
         if self._lack is not None:
             image += self._lack
@@ -210,10 +240,10 @@ class FusedRasterizer:
             gradient: [C, H, W] of a loss.
         """
 
-        def fill(marker: tuple[int, ...], group: slice, colors: NDArray[np.float32], sums: Any) -> None:
+        def fill(marker: tuple[int, ...], group: slice, colors: NDArray[np.float32], *sums: Any) -> None:
             self._view(len(marker))[:] = gradient[group]
             self._clear()
-            self._differentiate(marker, spans, colors, sums, 0)
+            self._run(_differentiate, marker, spans, 0, colors, self._planes, *sums)
 
         return self._gather(spans, fill)
 
@@ -229,49 +259,30 @@ class FusedRasterizer:
         emphasis = target[:0] if weights is None else np.ascontiguousarray(weights[None], np.float32)
         lack = target[:0] if self._lack is None else self._lack
 
-        def fill(marker: tuple[int, ...], group: slice, colors: NDArray[np.float32], sums: Any) -> None:
-            self._draw(marker, spans, colors, 1)
+        def fill(marker: tuple[int, ...], group: slice, colors: NDArray[np.float32], *sums: Any) -> None:
             goal = target[group], lack[group], emphasis
-            run(_compare, self._parts(0), marker, spans, self._pyramid, colors, *goal, self._planes, errors, sums)
-            self._differentiate(marker, spans, colors, sums, 1)
+            self._run(_compare, marker, spans, colors, *goal, self._planes, errors, *sums)
 
         sums = self._gather(spans, fill)
         weighted, plain = errors.sum(axis=0)
         return float(weighted), float(plain), sums
 
     def _gather(self, spans: Spans, fill: Callable[..., None]) -> NDArray[np.float32]:
-        """Have slots filled for each group of channels, and add them up by Gaussian: [N, C + MOMENTS]."""
+        """Have slots filled for each group of channels, and added up by Gaussian: [N, C + MOMENTS]."""
         found = []
         for group, marker in channel_groups(spans.colors.shape[1]):
-            pair_sums = empty((len(spans.slots), len(marker) + MOMENTS), np.float32)
-            colors = np.ascontiguousarray(spans.colors[:, group])
-            fill(marker, group, colors, pair_sums)
+            slots = empty((len(spans.slots), len(marker) + MOMENTS), np.float32)
             found.append(empty((len(spans.colors), len(marker) + MOMENTS), np.float32))
-            run(_add_up, len(spans.colors) // 2048, spans, colors, pair_sums, found[-1])
+            fill(marker, group, np.ascontiguousarray(spans.colors[:, group]), slots, found[-1])
         if len(found) == 1:
             return found[0]
         moments = np.sum([own[:, -MOMENTS:] for own in found], axis=0, dtype=np.float32)
         return np.concatenate([*(own[:, :-MOMENTS] for own in found), moments], axis=1)
 
-    def _draw(self, marker: tuple[int, ...], spans: Spans, colors: NDArray[np.float32], finest: int) -> None:
-        """Draw levels from the coarsest to the finest that is asked for."""
-        for first, last in reversed(self._runs(finest)):
-            args = spans, self._pyramid, last, first, colors, self._planes
-            run(_draw, self._parts(first), marker, *args)
-
-    def _differentiate(self, marker: tuple[int, ...], spans: Spans, colors: Any, sums: Any, finest: int) -> None:
-        """Fill the slots of levels from the finest that is asked for to the coarsest."""
-        for first, last in self._runs(finest):
-            args = spans, self._pyramid, first, last, colors, self._planes, sums
-            run(_differentiate, self._parts(first), marker, *args)
-
-    def _runs(self, finest: int) -> list[tuple[int, int]]:
-        """First and last of the levels that one call works on: large ones alone, by several threads."""
-        alone, count = [(level, level) for level in range(finest, self._large)], len(self._pyramid.bands) - 1
-        return [*alone, (self._large, count - 1)] if self._large < count else alone
-
-    def _parts(self, level: int) -> int:
-        return 1 if level >= self._large else int(self._pyramid.bands[level + 1] - self._pyramid.bands[level])
+    def _run(self, kernel: Callable[..., object], marker: tuple[int, ...], spans: Spans, *args: object) -> None:
+        """Call a kernel that has a phase for each level, drawn and differentiated, and one more."""
+        levels, bands = 2 * len(self._pyramid.sizes), int(self._pyramid.bands[1])
+        run_together(kernel, bands, levels + 1, marker, spans, self._pyramid, *args)
 
     def _view(self, channels: int) -> NDArray[np.float32]:
         """The planes [C, H, W] of level 0."""

@@ -40,7 +40,7 @@ from .threads import run
 _LOG_NARROWEST, _LOG_2 = math.log(1.25), math.log(2)
 _HALF_LOG2_E = 0.5 * math.log2(math.e)
 # Columns of frames, in pixels of the level; the last two are by how much the scales are larger than what is drawn.
-MEAN_X, MEAN_Y, SHEAR, A_U, B_U, A_V, B_V, BY_E, BY_Y, HALF_WIDTH, NARROWING, REACH, REACH_X, BLUR1, BLUR2 = range(15)
+MEAN_X, MEAN_Y, SHEAR, A_U, B_U, A_V, B_V, BY_E, BY_Y, HALF_WIDTH, NARROWING, REACH, BLUR1, BLUR2 = range(14)
 # Pairs of a band are listed by where they are, in columns so wide.
 _COLUMNS = 64
 
@@ -50,9 +50,9 @@ class Spans(NamedTuple):
 
     levels: NDArray[np.uint8]  # [N]
     colors: NDArray[np.float32]  # [N, C] as they are drawn
-    frames: NDArray[np.float64]  # [N, 15]
+    frames: NDArray[np.float64]  # [N, 14]
     offsets: NDArray[np.int64]  # [N + 1] first slot of each Gaussian
-    starts: NDArray[np.int64]  # [2 B + 1] first entry of each band's compact and other pairs in the two lists below
+    starts: NDArray[np.int64]  # [2 B + 1] first entry of each band's slim and other pairs in the two lists below
     slots: NDArray[np.int32]  # [P] slots of each band's pairs
     owners: NDArray[np.int32]  # [P] Gaussians of each band's pairs
 
@@ -102,9 +102,9 @@ def _place(part, parts, parameters, pyramid, cutoff, levels, colors, frames, cou
         frame[SHEAR] = shear
         frame[A_U], frame[B_U], frame[A_V], frame[B_V] = u_x, b_u, v_x, b_v
         frame[BY_E], frame[BY_Y] = -_HALF_LOG2_E * a, -_HALF_LOG2_E * b
-        frame[HALF_WIDTH], frame[NARROWING] = cutoff * cutoff / a, b / a
+        frame[HALF_WIDTH], frame[NARROWING] = cutoff / math.sqrt(a), b / a
         frame[REACH] = cutoff / math.sqrt(b)
-        frame[REACH_X] = reach_x = cutoff * math.sqrt((cos * scale1) ** 2 + (sin * scale2) ** 2)
+        reach_x = cutoff * math.sqrt((cos * scale1) ** 2 + (sin * scale2) ** 2)
         first, final = _band_range(frame, pyramid.sizes[level])
         inside = frame[MEAN_X] + reach_x >= 0 and frame[MEAN_X] - reach_x <= pyramid.sizes[level, 1]
         counts[i] = final // BAND_ROWS - first // BAND_ROWS + 1 if inside and first <= final else 0
@@ -112,7 +112,7 @@ def _place(part, parts, parameters, pyramid, cutoff, levels, colors, frames, cou
 
 @kernel
 def _list(pyramid, levels, frames, offsets, ends, slots, owners):
-    """List the pairs band by band, the compact ones first, from left to right.
+    """List the pairs band by band, the slim ones first, from left to right.
 
     `ends` [2 B] becomes where each of these lists ends: the starts of the next ones.
     """
@@ -129,7 +129,7 @@ def _list(pyramid, levels, frames, offsets, ends, slots, owners):
         size = pyramid.sizes[levels[i]]
         column = int(min(max(frames[i, MEAN_X], 0.0), size[1] - 1.0)) // _COLUMNS
         first, _ = _band_range(frames[i], size)
-        is_wide = 2 * frames[i, REACH_X] > LANES - 1
+        is_wide = 2 * frames[i, HALF_WIDTH] > LANES - 1
         for slot in range(offsets[i], offsets[i + 1]):
             bands[slot] = 2 * (pyramid.bands[levels[i]] + first // BAND_ROWS + slot - offsets[i]) + is_wide
             columns[slot] = column
@@ -161,7 +161,7 @@ def put_on_levels(parameters: NDArray[np.float32], pyramid: Pyramid, cutoff: flo
     """
     count, columns = parameters.shape
     levels, colors = empty(count, np.uint8), empty((count, columns - SHAPE), np.float32)
-    frames, counts = empty((count, 15)), empty(count, np.int64)
+    frames, counts = empty((count, 14)), empty(count, np.int64)
     run(_place, count // 1024, parameters, pyramid, float(cutoff), levels, colors, frames, counts)
     offsets = np.zeros(count + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
@@ -178,7 +178,7 @@ def put_on_levels(parameters: NDArray[np.float32], pyramid: Pyramid, cutoff: flo
 def _span(frame, dy, width):
     """The column of the ridge in the row at `dy`, and the first column and number of vectors of its span."""
     ridge = frame[MEAN_X] + frame[SHEAR] * dy
-    half = math.sqrt(max(frame[HALF_WIDTH] - frame[NARROWING] * dy * dy, 0.0))
+    half = math.sqrt(max(frame[HALF_WIDTH] ** 2 - frame[NARROWING] * dy * dy, 0.0))
     left = max(np.ceil(ridge - half - 0.5), 0.0)
     right = min(np.floor(ridge + half - 0.5), width - 1.0)
     if not left <= right:
@@ -187,9 +187,9 @@ def _span(frame, dy, width):
 
 
 @inlined
-def _left(frame, width):
-    """First column of a compact Gaussian: one whose columns, in all rows together, are no more than a vector has."""
-    return int(min(max(np.ceil(frame[MEAN_X] - frame[REACH_X] - 0.5), 0.0), width - 1.0))
+def _left(ridge, half, width):
+    """First column of a vector that covers all of a row that is at most `half` from the ridge."""
+    return int(min(max(np.ceil(ridge - half - 0.5), 0.0), width - 1.0))
 
 
 @inlined
@@ -200,29 +200,31 @@ def _rows_of(frame, size, band):
 
 
 @inlined
-def add_compact(channels, frame, color, index, size, layout, band, planes):
-    """Add a compact Gaussian to the rows of a band; its colour begins at `index` of `color`."""
+def add_slim(channels, frame, color, index, size, layout, band, planes):
+    """Add a slim Gaussian, none of whose rows is wider than a vector; its colour begins at `index` of `color`."""
     start, row_step, channel_step = layout
     colors = splat_channels(channels, color, index)
     by_e = splat(frame[BY_E])
     first, last = _rows_of(frame, size, band)
     dy = first + 0.5 - frame[MEAN_Y]
-    left = _left(frame, size[1])
-    e = lane_numbers() + splat(left + 0.5 - frame[MEAN_X] - frame[SHEAR] * dy)
-    shear = splat(-frame[SHEAR])
-    at = start + first * row_step + left
+    ridge = frame[MEAN_X] + frame[SHEAR] * dy
+    half = frame[HALF_WIDTH]
+    to = start + first * row_step
     for _ in range(first, last):
+        left = _left(ridge, half, size[1])
+        e = lane_numbers() + splat(left + 0.5 - ridge)
+        at = to + left
         weight = exp2(fma(e * e, by_e, splat(frame[BY_Y] * dy * dy)))
         pixels = load_channels(channels, planes, at, channel_step)
         store_channels(planes, at, channel_step, fma_channels(weight, colors, pixels))
-        e = e + shear
-        at += row_step
+        ridge += frame[SHEAR]
+        to += row_step
         dy += 1
 
 
 @inlined
 def add_wide(channels, frame, color, index, size, layout, band, planes):
-    """As `add_compact`, for any Gaussian."""
+    """As `add_slim`, for any Gaussian."""
     start, row_step, channel_step = layout
     colors = splat_channels(channels, color, index)
     by_e = splat(frame[BY_E])
@@ -242,8 +244,8 @@ def add_wide(channels, frame, color, index, size, layout, band, planes):
 
 
 @inlined
-def differentiate_compact(channels, frame, color, index, size, layout, band, planes, sums):
-    """Write the sums [C + MOMENTS] of a compact Gaussian over a band, whose planes hold the gradient of the loss."""
+def differentiate_slim(channels, frame, color, index, size, layout, band, planes, sums):
+    """Write the sums [C + MOMENTS] of a slim Gaussian over a band, whose planes hold the gradient of the loss."""
     start, row_step, channel_step = layout
     colors = splat_channels(channels, color, index)
     by_e = splat(frame[BY_E])
@@ -251,11 +253,13 @@ def differentiate_compact(channels, frame, color, index, size, layout, band, pla
     sum_e = sum_y = sum_ee = sum_ey = sum_yy = splat(0.0)
     first, last = _rows_of(frame, size, band)
     dy = first + 0.5 - frame[MEAN_Y]
-    left = _left(frame, size[1])
-    e = lane_numbers() + splat(left + 0.5 - frame[MEAN_X] - frame[SHEAR] * dy)
-    shear = splat(-frame[SHEAR])
-    at = start + first * row_step + left
+    ridge = frame[MEAN_X] + frame[SHEAR] * dy
+    half = frame[HALF_WIDTH]
+    to = start + first * row_step
     for _ in range(first, last):
+        left = _left(ridge, half, size[1])
+        e = lane_numbers() + splat(left + 0.5 - ridge)
+        at = to + left
         weight = exp2(fma(e * e, by_e, splat(frame[BY_Y] * dy * dy)))
         gradient = load_channels(channels, planes, at, channel_step)
         color_sums = fma_channels(weight, gradient, color_sums)
@@ -266,15 +270,15 @@ def differentiate_compact(channels, frame, color, index, size, layout, band, pla
         sum_ee = fma(te, e, sum_ee)
         sum_ey = fma(ty, e, sum_ey)
         sum_yy = fma(ty, splat(dy), sum_yy)
-        e = e + shear
-        at += row_step
+        ridge += frame[SHEAR]
+        to += row_step
         dy += 1
     _write(frame, color_sums, (sum_e, sum_y, sum_ee, sum_ey, sum_yy), sums)
 
 
 @inlined
 def differentiate_wide(channels, frame, color, index, size, layout, band, planes, sums):
-    """As `differentiate_compact`, for any Gaussian."""
+    """As `differentiate_slim`, for any Gaussian."""
     start, row_step, channel_step = layout
     colors = splat_channels(channels, color, index)
     by_e = splat(frame[BY_E])

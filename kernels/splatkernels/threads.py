@@ -17,6 +17,8 @@ from queue import SimpleQueue
 
 import numba
 
+from .gate import close, make_gate
+
 _limit: ContextVar[int | None] = ContextVar("threads", default=None)
 _threads = numba.config.NUMBA_NUM_THREADS
 
@@ -46,7 +48,17 @@ def limited(threads: int | None) -> Iterator[None]:
 
 def run(kernel: Callable[..., None], items: int, *args: object) -> None:
     """Call `kernel(part, parts, *args)` for every part, where `items` units of work bound the number of parts."""
-    parts = max(1, min(get_num_threads(), items))
+    _run(kernel, max(1, min(get_num_threads(), items)), args, lambda: None)
+
+
+def run_together(kernel: Callable[..., object], items: int, phases: int, *args: object) -> None:
+    """As `run`, of `kernel(part, parts, gate, *args)`, whose parts go from phase to phase together by their gate."""
+    gate = make_gate(phases)
+    _run(kernel, max(1, min(get_num_threads(), items)), (gate, *args), lambda: close(gate))
+
+
+def _run(kernel: Callable[..., object], parts: int, args: tuple[object, ...], fail: Callable[[], None]) -> None:
+    """Call a kernel for every part side by side; `fail` is called once one of them has failed."""
     if parts == 1:
         kernel(0, 1, *args)
         return
@@ -55,11 +67,12 @@ def run(kernel: Callable[..., None], items: int, *args: object) -> None:
     try:
         for part in range(1, parts):
             helper = _helper()
-            helper.begin(partial(kernel, part, parts, *args))
+            helper.begin(partial(_try, fail, kernel, part, parts, *args))
             # Only now: one that has nothing to do would never end.
             helpers.append(helper)
         kernel(0, parts, *args)
     except BaseException as own:
+        fail()
         failure = own
     while helpers:
         # Parts write to the arrays of the caller, who may go on only once all are done, whoever interrupts.
@@ -72,15 +85,23 @@ def run(kernel: Callable[..., None], items: int, *args: object) -> None:
         raise failure
 
 
+def _try(fail: Callable[[], None], function: Callable[..., object], *args: object) -> None:
+    try:
+        function(*args)
+    except BaseException:
+        fail()
+        raise
+
+
 class _Helper:
     """A thread that calls one function after another: handing it one takes half as long as a pool of futures does."""
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._calls: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._failures: SimpleQueue[BaseException | None] = SimpleQueue()
         threading.Thread(target=self._work, name="splatkernels", daemon=True).start()
 
-    def begin(self, call: Callable[[], None]) -> None:
+    def begin(self, call: Callable[[], object]) -> None:
         """Have a function called."""
         self._calls.put(call)
 
