@@ -2,12 +2,14 @@
 
 import hashlib
 import inspect
+import sys
 import warnings
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
 from numba import config, njit
+from numba.core import environment
 from numba.core.base import BaseContext
 from numba.core.caching import FunctionCache
 from numba.core.runtime.nrt import rtsys
@@ -39,7 +41,12 @@ def _compiled(function: Callable, options: dict[str, bool]) -> Callable:
         # Neither the package nor the user's cache directory can be written to.
         _warn()
         return njit(**_OPTIONS, **options)(function)
-    if all(hasattr(compiled._cache, name) for name in ("_load_overload", "_guard_against_spurious_io_errors")):
+    internals = (
+        hasattr(compiled._cache, "_load_overload"),
+        hasattr(compiled._cache, "_guard_against_spurious_io_errors"),
+        hasattr(environment, "_rebuild_env"),
+    )
+    if all(internals):
         compiled._cache.load_overload = partial(_load, compiled._cache)
     # What Numba compares with the state in which a kernel was kept; of its own it knows the kernel's file only.
     compiled._cache._cache_file._source_stamp = _digest(Path(inspect.getfile(function)).parent)
@@ -53,8 +60,27 @@ def _load(functions: FunctionCache, signature: object, target: BaseContext) -> o
     has been compiled already needs no more than the runtime that counts references, and compiling does the rest itself.
     """
     rtsys.initialize(target)
-    with functions._guard_against_spurious_io_errors():
-        return functions._load_overload(signature, target)
+    # Nothing else is loaded meanwhile: Numba holds its lock.
+    usual, environment._rebuild_env = environment._rebuild_env, _rebuild_environment
+    try:
+        with functions._guard_against_spurious_io_errors():
+            return functions._load_overload(signature, target)
+    finally:
+        environment._rebuild_env = usual
+
+
+def _rebuild_environment(module: str, constants: list[object], name: str) -> environment.Environment:
+    """Of a function that was compiled into a kernel, as Numba does it, but without importing the function's module.
+
+    Machine code that needs no interpreter never looks at the globals.
+    """
+    found = environment.lookup_environment(name)
+    if found is None:
+        found = environment.Environment(vars(sys.modules[module]) if module in sys.modules else {"__name__": module})
+        found.consts[:] = constants
+        found.env_name = name
+        environment.Environment._memo[name] = found
+    return found
 
 
 @cache

@@ -48,4 +48,5 @@ def test_a_part_that_fails_keeps_nobody_waiting(failing):
 
     with limited(3), pytest.raises(KeyError):
         run_together(work, 3, 1)
-    assert met[failing] and met.sum() == 1
+    assert met[failing]
+    assert met.sum() == 1
