@@ -2,7 +2,8 @@
 
 A step renders, compares, differentiates and updates every Gaussian with Adam (Kingma & Ba 2015) in the Gaussian's own
 frame: means move in units of its scales along its axes, scales change by factors. One learning rate then suits wide and
-narrow Gaussians alike. Thin ones turn more slowly: a small angle carries their ends far.
+narrow Gaussians alike. Thin ones turn more slowly: a small angle carries their ends far. And those that are nearly as
+wide as the image move more slowly too, lest they drift out of it.
 """
 
 import math
@@ -11,7 +12,16 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from .descent import CALM_SPREAD, Errors, Penalty, Rates, check_image_gradient, check_weights, penalty_numbers
+from .descent import (
+    CALM_SPREAD,
+    Errors,
+    Penalty,
+    Rates,
+    check_image_gradient,
+    check_weights,
+    longest_stride,
+    penalty_numbers,
+)
 from .fused import FusedRasterizer
 from .gaussians import (
     LOG_SCALE1,
@@ -35,7 +45,21 @@ from .threads import run
 
 @kernel
 def _update(
-    part, parts, sums, parameters, first, second, biases, rates, penalty, beta1, beta2, lowest, highest, brightest
+    part,
+    parts,
+    sums,
+    parameters,
+    first,
+    second,
+    biases,
+    rates,
+    penalty,
+    stride,
+    beta1,
+    beta2,
+    lowest,
+    highest,
+    brightest,
 ):
     """One Adam step on `parameters` [N, SHAPE + C], given `sums` [N, C + MOMENTS] of the gradient."""
     count = parameters.shape[1]
@@ -77,8 +101,8 @@ def _update(
             second[i, k] += rest2 * (gradient[k] * gradient[k] - second[i, k])
             gradient[k] = first[i, k] * unbias1 / (np.sqrt(second[i, k] * unbias2) + tiny)
 
-        along = rates[0] * gradient[X] * scale1
-        across = rates[0] * gradient[Y] * scale2
+        along = rates[0] * gradient[X] * min(scale1, stride)
+        across = rates[0] * gradient[Y] * min(scale2, stride)
         cos = math.cos(row[ROTATION])
         sin = math.sin(row[ROTATION])
         row[X] -= cos * along - sin * across
@@ -209,6 +233,7 @@ class FrameAdam:
             self._biases,
             (rates.means, rates.scales, rates.rotations, rates.colors),
             penalty_numbers(penalty, share),
+            longest_stride(self.target),
             *self.betas,
             *self.bounds,
             self.largest_color,

@@ -11,6 +11,7 @@ from .gaussians import Gaussians
 
 CALM_SPREAD = 3.0
 """For ratios r of the scales with |r - 1 / r| beyond this, rotations move the less the thinner a Gaussian is."""
+_LONGEST_STRIDE = 1 / 20
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Rates:
     """Learning rates of Adam by attribute."""
 
     means: float
-    """In standard deviations along the Gaussian's axes."""
+    """In standard deviations along the Gaussian's axes; of wide Gaussians less, see `longest_stride`."""
     scales: float
     """In natural logarithms of the scales."""
     rotations: float
@@ -108,6 +109,14 @@ def penalty_numbers(penalty: Penalty | None, share: float) -> tuple[float, float
     if penalty is None:
         return 0.0, 0.0, 0.0, 0.0
     return share * penalty.weight, penalty.step**-2, penalty.scales, penalty.ratios
+
+
+def longest_stride(target: NDArray[np.floating]) -> float:
+    """In pixels of a target [C, H, W]: means of Gaussians with a larger scale move as if it were no larger.
+
+    Such a Gaussian is nearly flat over the image, and would drift out of it in a few steps.
+    """
+    return _LONGEST_STRIDE * max(target.shape[1:])
 
 
 def check_image_gradient(gradient: Any, image: Any) -> None:

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import gpu, triton_update
-from .descent import CALM_SPREAD, Errors, Penalty, Rates, check_image_gradient, check_weights, penalty_numbers
+from .descent import (
+    CALM_SPREAD,
+    Errors,
+    Penalty,
+    Rates,
+    check_image_gradient,
+    check_weights,
+    longest_stride,
+    penalty_numbers,
+)
 from .gaussians import LOG_SCALE1, LOG_SCALE2, ROTATION, SHAPE, Gaussians, X, Y, from_parameters, to_parameters
 from .geometry import MOST_PAIRS, Output
 
@@ -290,6 +299,7 @@ class GpuFrameAdam:
             len(self),
             len(self._goal),
             len(pairs.owners),
+            longest_stride(self.target),
             *self._betas,
             *self._bounds,
             self._largest_color,

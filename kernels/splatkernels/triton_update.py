@@ -85,6 +85,7 @@ def descend(
     gaussians,
     channels,
     capacity,
+    stride,
     decay1,
     decay2,
     lowest,
@@ -130,8 +131,8 @@ def descend(
         move = rate * _direction(gradient[k], firsts, seconds, row + k, present, decay1, decay2, bias1, bias2)
         moves = moves + (move,)
     cos, sin = turn(rotation)
-    along = moves[X] * tl.exp(log1)
-    across = moves[Y] * tl.exp(log2)
+    along = moves[X] * tl.minimum(tl.exp(log1), stride)
+    across = moves[Y] * tl.minimum(tl.exp(log2), stride)
     tl.store(parameters + row + X, (x - (cos * along - sin * across)).to(tl.float32), mask=present)
     tl.store(parameters + row + Y, (y - (sin * along + cos * across)).to(tl.float32), mask=present)
     tl.store(

@@ -36,17 +36,18 @@ FIT_CUTOFF = 3.5
 # Mean squared error, 40 dB, below which it shows what steps do to Gaussians for speed.
 CLOSE = 1e-4
 # Part of the colour that would remove most energy: neighbours placed at the same time share in it.
-_INITIAL_AMPLITUDE = 0.7
+_INITIAL_AMPLITUDE = 0.85
 # Below this share of the largest weight, colours start smaller than would be best: they are guesses there.
 _LEAST_WEIGHT = 0.1
 # Shares of a fit at which Gaussians are drawn exactly.
 _CALIBRATED_AT = (0.5, 0.75, 0.9)
 # How often a fit in limited time waits for its device.
 _STEPS_BETWEEN_LOOKS = 16
-_BETA1, _BETA2 = 0.95, 0.99
+# Decay, per step, of Adam's running means of the gradient, in short refinements, and of its square.
+_MOMENTUM, _BETA2 = 0.95, 0.95
 # Where no sample is brighter, in full scales, colours change more slowly in proportion, lest they jump about zero.
 _BRIGHT = 0.25
-_RATES = Rates(means=0.15, scales=0.1, rotations=0.1, colors=0.02)
+_RATES = Rates(means=0.36, scales=0.225, rotations=0.225, colors=0.045)
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def grow(
     objective = objective or make_objective(Loss(), target, None, device)
     weights = objective.weights
     rates = replace(_RATES, colors=_RATES.colors * min(1.0, float(target.max()) / _BRIGHT))
-    optimizer = make_optimizer(target, device, weights)
+    optimizer = make_optimizer(target, device, weights, momentum=schedule.momentum)
     if start is None:
         size = np.array([[width, height]], np.float32)
         half, wide = np.float32(0.5) * size, np.float32(0.6) * size
@@ -186,6 +187,7 @@ def make_optimizer(
     device: str,
     weights: NDArray[np.float32] | None = None,
     largest_color: float = LARGEST_COLOR,
+    momentum: float = _MOMENTUM,
 ) -> Optimizer:
     """No Gaussians yet, to descend on "cpu" or "cuda" towards a picture [C, H, W] whose pixels count as in [H, W]."""
     kind: Callable[..., Optimizer] = FrameAdam
@@ -200,7 +202,7 @@ def make_optimizer(
         largest_scale=min(_LARGEST_SCALE * max(target.shape[1:]), _STORABLE_SCALE),
         largest_color=largest_color,
         cutoff=FIT_CUTOFF,
-        beta1=_BETA1,
+        beta1=momentum,
         beta2=_BETA2,
     )
 

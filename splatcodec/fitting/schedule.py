@@ -3,10 +3,12 @@
 import math
 from dataclasses import dataclass
 
-FEWEST_STEPS = 160
+FEWEST_STEPS = 140
 """In fewer, Gaussians do not settle."""
 
-_STEPS_AT_FULL_RATES = 1000
+_STEPS_AT_FULL_RATES = 360
+# Adam's running mean of the gradient is over so many steps, and in short fits over the root of theirs.
+_LONGEST_MEMORY = 20.0
 # Of the steps that a stage has if there is time.
 _LEAST_SHARE = 0.75
 
@@ -24,7 +26,7 @@ class Schedule:
     """Times that Gaussians are added."""
     settling: float = 0.5
     """Share of the fit left once all Gaussians are there, over which the learning rates fall along a cosine."""
-    surplus: float = 0.3
+    surplus: float = 0.4
     """Gaussians to add beyond those wanted, as a share of them; those that are missed least go when settling begins."""
     relocated: float = 0.1
     """Share of the Gaussians, those that are missed least, that move to where the residual is at each stage."""
@@ -42,6 +44,11 @@ class Schedule:
         most = wanted * (1 + self.surplus)
         return math.ceil(first + (most - first) * (stage + 1) / self.stages)
 
+    @property
+    def momentum(self) -> float:
+        """Decay, per step, of Adam's running mean of the gradient."""
+        return 1 - 1 / max(1.0, min(_LONGEST_MEMORY, math.sqrt(self.steps)))
+
     def rate(self, progress: float, steps: float) -> float:
         """Factor on the learning rates of a fit that is going to take so many steps.
 
@@ -54,13 +61,13 @@ class Schedule:
 
 EFFORTS = {
     1: Schedule(steps=FEWEST_STEPS, stages=6),
-    2: Schedule(steps=250, stages=6),
-    3: Schedule(steps=400, stages=8),
-    4: Schedule(steps=630, stages=10),
-    5: Schedule(steps=1000, stages=12),
-    6: Schedule(steps=1600, stages=12),
-    7: Schedule(steps=2500, stages=12),
-    8: Schedule(steps=4000, stages=12),
-    9: Schedule(steps=6500, stages=12),
+    2: Schedule(steps=200, stages=6),
+    3: Schedule(steps=310, stages=8),
+    4: Schedule(steps=430, stages=10),
+    5: Schedule(steps=600, stages=10),
+    6: Schedule(steps=950, stages=12),
+    7: Schedule(steps=1500, stages=12),
+    8: Schedule(steps=2400, stages=12),
+    9: Schedule(steps=3800, stages=12),
 }
-"""Schedules by effort, each taking about 1.6 times as long as the one before."""
+"""Schedules by effort, each taking about one and a half times as long as the one before."""

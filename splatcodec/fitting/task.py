@@ -24,7 +24,7 @@ from .refinement import PictureRefiner
 from .schedule import EFFORTS, Schedule
 
 # A refinement of Gaussians that are being quantised takes so many times fewer steps than a fit.
-_STEPS_OF_FIT_PER_STEP = 16
+_STEPS_OF_FIT_PER_STEP = 24
 # A picture of no more samples has so few Gaussians that it shows when one of them ends in the wrong place.
 _FEW_SAMPLES = 3 * 64**2
 # Pixels across a thin picture, which is small as long as it has no more than so many times as many samples.

@@ -5,7 +5,7 @@ import pytest
 
 from splatkernels.adam import FrameAdam
 from splatkernels.arrays import render, render_backward
-from splatkernels.descent import CALM_SPREAD, Penalty, Rates
+from splatkernels.descent import CALM_SPREAD, Penalty, Rates, longest_stride
 
 from .scenes import random_scene
 
@@ -54,7 +54,8 @@ def expected_steps(scene, target, steps, beta1=0.9, beta2=0.99, penalty=0.0):
         first = 0.1 * gradient + beta1 * first
         second = 0.01 * gradient**2 + beta2 * second
         update = first / (1 - beta1**step) / (np.sqrt(second / (1 - beta2**step)) + 1e-8)
-        means = means - np.einsum("nax,na->nx", axes, RATES.means * update[:, :2] * scales)
+        strides = np.minimum(scales, longest_stride(target))
+        means = means - np.einsum("nax,na->nx", axes, RATES.means * update[:, :2] * strides)
         calm = np.maximum(abs(scales[:, 0] / scales[:, 1] - scales[:, 1] / scales[:, 0]) / CALM_SPREAD, 1)
         rotations = rotations - RATES.rotations * update[:, 4] / calm
         scales = scales * np.exp(-RATES.scales * update[:, 2:4])
@@ -102,6 +103,16 @@ def test_scales_stay_within_their_bounds():
         optimizer.step(RATES.scaled(10))
     assert optimizer.gaussians.scales.min() >= 2 * (1 - 1e-6)
     assert optimizer.gaussians.scales.max() <= 9 * (1 + 1e-6)
+
+
+def test_wide_gaussians_do_not_leave_the_image_at_once():
+    """In a step of Adam, means move by about the rate."""
+    scene = random_scene(12, 30, 40, scales=(60, 90))
+    optimizer = optimizer_of(scene, np.zeros((3, 30, 40), np.float32))
+    for _ in range(5):
+        optimizer.step(RATES)
+    moved = np.linalg.norm(optimizer.gaussians.means - scene.means, axis=1)
+    assert 0 < moved.max() < 5 * 1.5 * RATES.means * 40 / 20
 
 
 def test_colours_stay_within_their_bound():
