@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from splatkernels import Viewport, gpu, rasterize_reference
-from splatkernels.descent import CALM_SPREAD, Rates
+from splatkernels.descent import CALM_SPREAD, Rates, longest_stride
 from splatkernels.gaussians import Gaussians
 from splatkernels.geometry import Output
 from splatkernels.gpu_adam import GpuFrameAdam
@@ -103,7 +103,8 @@ def _step(exact: list[Tensor], averages: list[tuple[Tensor, Tensor]], target: Te
         moves.append(first / (1 - 0.9 ** (step + 1)) / ((second / (1 - 0.99 ** (step + 1))).sqrt() + 1e-8))
     ratios = scales[:, 0] / scales[:, 1]
     calm = ((ratios - 1 / ratios).abs() / CALM_SPREAD).clamp(min=1)
-    exact[0] -= rates.means * turned(*(moves[0] * scales).T, -sin)
+    strides = scales.clamp(max=longest_stride(target))
+    exact[0] -= rates.means * turned(*(moves[0] * strides).T, -sin)
     exact[1] -= rates.scales * moves[1]
     exact[1].clamp_(math.log(0.3), math.log(target.shape[1]))
     exact[2] -= rates.rotations * moves[2] / calm

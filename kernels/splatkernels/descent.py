@@ -11,7 +11,8 @@ from .gaussians import Gaussians
 
 CALM_SPREAD = 3.0
 """For ratios r of the scales with |r - 1 / r| beyond this, rotations move the less the thinner a Gaussian is."""
-_LONGEST_STRIDE = 1 / 20
+# In longer sides of the image.
+_LONGEST_STRIDE = 1 / 10
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,10 @@ def penalty_numbers(penalty: Penalty | None, share: float) -> tuple[float, float
     return share * penalty.weight, penalty.step**-2, penalty.scales, penalty.ratios
 
 
-def longest_stride(target: NDArray[np.floating]) -> float:
-    """In pixels of a target [C, H, W]: means of Gaussians with a larger scale move as if it were no larger.
+def longest_stride(target: Any) -> float:
+    """In pixels, the scale beyond which that of a Gaussian makes its mean move no faster.
 
-    Such a Gaussian is nearly flat over the image, and would drift out of it in a few steps.
+    A Gaussian nearly as wide as the target [C, H, W], an array or a tensor, would leave it in a few steps.
     """
     return _LONGEST_STRIDE * max(target.shape[1:])
 

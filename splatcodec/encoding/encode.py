@@ -32,7 +32,7 @@ _SHARE_OF_BITS = 0.1
 # Of pictures of 16 bits, D at quality 100 is so many octaves finer as long as it takes no more Gaussians than this.
 _DEEP_OCTAVES, _PIXELS_PER_GAUSSIAN = 6, 64
 # Fits that are finer for that take so many times more steps: so few Gaussians are quick, and must settle well.
-_DEEP_STEPS = 4.0
+_DEEP_STEPS = 7.0
 
 
 def encode(image: "ImageLike", options: Options | None = None, **fields: Any) -> bytes:

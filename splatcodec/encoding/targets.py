@@ -30,6 +30,8 @@ USUAL_TRIES = 4
 """Files that a search makes."""
 # As long as the aim has not been passed, each move goes so many times farther than the slope says.
 _GALLOP = 3
+# So does each refit: where the first was not enough, pictures need more than the slope says.
+_REFIT_GALLOP = 1.3
 # A setting that has been tried is replaced by one at most so far away.
 _FARTHEST_NEIGHBOR = 3
 # Beyond this many octaves from the setting that suits a fit, refit.
@@ -38,6 +40,8 @@ _REFIT_BEYOND = 0.5
 _GAUSSIANS_PER_STEP = 1.3
 # Where Gaussians are going to be dropped, so many octaves more are fitted than it takes.
 _SURPLUS = 0.25
+# A fit that may have no more Gaussians goes on for so many times the steps of another one.
+_STEPS_TO_SETTLE = 4.0
 
 
 def meet(goal: Goal, job: Job, n_gaussians: int | None) -> Encoding:
@@ -238,6 +242,7 @@ class _Search:
         self._fixed = fixed
         self._aim = aim
         self._grown = False
+        self._refits = 0
         # Whether a fit that may not grow any more has been given more steps.
         self._settled = False
         self._use(job.task.grow(budget))
@@ -283,7 +288,7 @@ class _Search:
         at_end = setting == (files.last if missing > 0 else files.first)
         # Of a fit that has grown because it was too small, fewer Gaussians would be too few once more.
         if (at_end or abs(octave + away) > _REFIT_BEYOND) and (missing > 0 or not self._grown):
-            suited = (aim.middle - tried[files.setting(0)]) / aim.slope.refitted
+            suited = (aim.middle - tried[files.setting(0)]) / aim.slope.refitted * _REFIT_GALLOP**self._refits
             if self._refit(files.gaussians(suited), missing > 0):
                 return self._files.setting(0)
         return None if at_end else self._near(octave + _GALLOP ** (len(tried) - 1) * away)
@@ -297,12 +302,14 @@ class _Search:
         if self._fixed or not self._task.in_time or (count == before and not settles):
             return False
         self._settled |= settles
-        splats = self._task.grow(self._task.budget_of_count(count), self._files.splats)
+        times = _STEPS_TO_SETTLE if settles else 1.0
+        splats = self._task.grow(self._task.budget_of_count(count), self._files.splats, times=times)
         if more and len(splats) <= before and not settles:
             # The picture has no place for more.
             self._fixed = True
             return False
         self._grown |= more
+        self._refits += 1
         self._use(splats)
         return True
 

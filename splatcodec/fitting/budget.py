@@ -146,7 +146,7 @@ class Distortion:
     def observe(self, n_gaussians: int, squared_error: float, hasty: bool = False) -> None:
         if n_gaussians >= _FEW:
             self._trend.update(n_gaussians, squared_error)
-            count = n_gaussians * (squared_error / self._error) ** (1 / self._trend.exponent)
+            count = n_gaussians * (_SETTLED * squared_error / self._error) ** (1 / self._trend.exponent)
             self.wanted = self._bounded(min(count, self._limit) if hasty else count)
 
     @property

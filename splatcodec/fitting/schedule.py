@@ -7,6 +7,8 @@ FEWEST_STEPS = 140
 """In fewer, Gaussians do not settle."""
 
 _STEPS_AT_FULL_RATES = 360
+# What remains of the rates at the end.
+_LOWEST_RATE = 0.01
 # Adam's running mean of the gradient is over so many steps, and in short fits over the root of theirs.
 _LONGEST_MEMORY = 20.0
 # Of the steps that a stage has if there is time.
@@ -56,7 +58,7 @@ class Schedule:
         """
         highest = min(1.0, math.sqrt(_STEPS_AT_FULL_RATES / steps))
         settled = max(0.0, 1 - (1 - progress) / self.settling)
-        return highest * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * settled)))
+        return highest * (_LOWEST_RATE + (1 - _LOWEST_RATE) * 0.5 * (1 + math.cos(math.pi * settled)))
 
 
 EFFORTS = {

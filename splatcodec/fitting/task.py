@@ -27,6 +27,8 @@ from .schedule import EFFORTS, Schedule
 _STEPS_OF_FIT_PER_STEP = 24
 # A picture of no more samples has so few Gaussians that it shows when one of them ends in the wrong place.
 _FEW_SAMPLES = 3 * 64**2
+# Fits of such pictures take so many times more steps.
+_STEPS_OF_SMALL = 1.7
 # Pixels across a thin picture, which is small as long as it has no more than so many times as many samples.
 _THIN, _LONG = 8, 8
 # In a picture that is reduced for lack of time, more Gaussians would make steps longer than has been reckoned with.
@@ -81,7 +83,9 @@ class Task:
         self._orientation = way = usual_orientation(target) if turns else UPRIGHT
         if way != UPRIGHT:
             self._turned_objective = make(way.turn(target), None if weights is None else way.turn(weights))
-        self._schedule = schedule
+        # Their few Gaussians are quick, and one that has not settled shows.
+        times = _STEPS_OF_SMALL if self.is_small and not hurried else 1.0
+        self._schedule = replace(schedule, steps=round(times * schedule.steps))
         self._seed = seed
         self._device = device
         self._deadline = deadline
@@ -143,7 +147,7 @@ class Task:
         """
         schedule = replace(self._schedule, steps=round(times * self._schedule.steps))
         if start is not None:
-            schedule = replace(schedule, steps=schedule.steps // 2, stages=max(1, schedule.stages // 4))
+            schedule = replace(schedule, steps=schedule.steps // 2, stages=max(1, schedule.stages // 2))
         way = self._orientation if start is None else UPRIGHT
         before = self.seconds_left
         splats = grow(

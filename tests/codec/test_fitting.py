@@ -118,8 +118,10 @@ def test_a_thorough_fit_of_a_simple_picture_does_not_drift():
 def test_callback_sees_every_step(picture):
     states = []
     splatcodec.fit(picture, n_gaussians=20, effort=1, callback=states.append)
-    assert [state.step for state in states] == list(range(1, EFFORTS[1].steps + 1))
-    assert [state.progress for state in states] == [state.step / EFFORTS[1].steps for state in states]
+    steps = states[0].steps
+    assert steps > EFFORTS[1].steps, "small pictures take more"
+    assert [state.step for state in states] == list(range(1, steps + 1))
+    assert [state.progress for state in states] == [state.step / steps for state in states]
     assert states[-1].n_gaussians == 20
     assert states[-1].loss == states[-1].squared_error
     assert states[-1].psnr > states[0].psnr
@@ -127,24 +129,24 @@ def test_callback_sees_every_step(picture):
 
 @pytest.mark.parametrize("stages", [1, 4])
 def test_a_schedule_grows_beyond_what_is_wanted_and_settles(stages):
-    schedule = Schedule(steps=1000, stages=stages, surplus=0.3)
-    course = [schedule.stage(step / 1000) for step in range(1000)]
+    schedule = Schedule(steps=300, stages=stages, surplus=0.3)
+    course = [schedule.stage(step / 300) for step in range(300)]
     assert course == sorted(course)
     assert set(course) == set(range(stages + 1))
-    assert course.count(stages) == 500
+    assert course.count(stages) == 150
     for first in (1, 50):
         counts = [schedule.gaussians(stage, first, 100) for stage in range(stages)]
         assert counts == sorted(counts)
         assert counts[0] == math.ceil(first + (130 - first) / stages)
         assert counts[-1] == 130
-    rates = [schedule.rate(step / 1000, 1000) for step in range(1000)]
-    assert set(rates[:500]) == {1.0}
+    rates = [schedule.rate(step / 300, 300) for step in range(300)]
+    assert set(rates[:150]) == {1.0}
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < 0.03
 
 
 def test_longer_fits_go_more_slowly():
-    assert Schedule(steps=4000, stages=4).rate(0, 4000) == 0.5
+    assert Schedule(steps=1440, stages=4).rate(0, 1440) == 0.5
 
 
 def test_steps_that_there_is_no_time_for_do_not_slow_down_the_others():
@@ -183,7 +185,7 @@ def test_a_callback_can_end_the_fit(picture, step):
 def test_other_values_of_a_callback_do_not_end_the_fit(picture):
     states = []
     splatcodec.fit(picture, n_gaussians=20, effort=1, callback=lambda state: states.append(state) or 1)
-    assert len(states) == EFFORTS[1].steps
+    assert len(states) == states[0].steps
 
 
 def test_stages_may_be_jumped_over(picture, monkeypatch):
