@@ -66,10 +66,10 @@ EFFORTS = {
     2: Schedule(steps=200, stages=6),
     3: Schedule(steps=310, stages=8),
     4: Schedule(steps=430, stages=10),
-    5: Schedule(steps=600, stages=10),
-    6: Schedule(steps=950, stages=12),
-    7: Schedule(steps=1500, stages=12),
-    8: Schedule(steps=2400, stages=12),
-    9: Schedule(steps=3800, stages=12),
+    5: Schedule(steps=560, stages=10),
+    6: Schedule(steps=900, stages=12),
+    7: Schedule(steps=1400, stages=12),
+    8: Schedule(steps=2200, stages=12),
+    9: Schedule(steps=3500, stages=12),
 }
 """Schedules by effort, each taking about one and a half times as long as the one before."""

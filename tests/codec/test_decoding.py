@@ -2,6 +2,7 @@
 
 import io
 import math
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ssimulacra2.ssimulacra2 import compute_ssimulacra2
 
 import splatcodec
 from splatcodec import ImageError, Splats
+from splatcodec.metrics import psnr
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "astronaut.png"
 
@@ -123,6 +125,17 @@ def test_metrics_are_those_of_the_libraries(tmp_path, size):
         assert result.ssimulacra2 == pytest.approx(compute_ssimulacra2(*map(str, paths)))
     assert result.bytes is None
     assert result.bpp is None
+
+
+def test_psnr_takes_little_memory():
+    one = np.zeros((2000, 2000, 3), np.uint8)
+    tracemalloc.start()
+    found = psnr(one, one + np.uint8(1))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == pytest.approx(20 * np.log10(255))
+    # Of which the second array takes one.
+    assert peak < 4 * one.nbytes
 
 
 def test_equal_pictures_have_infinite_psnr(picture):

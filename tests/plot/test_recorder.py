@@ -38,9 +38,11 @@ def test_a_film_shows_the_fit(recorded, photo, tmp_path, extension):
     frames = iio.imread(path)
     assert frames.ndim == 4
     assert len(frames) >= 8
-    # The palette of a GIF has an error of its own.
     assert error(frames[-1]) < 0.5 * error(frames[0])
-    assert panels(frames[0])[0] == pytest.approx(panels(frames[-1])[0], abs=40)
+    change = np.abs(panels(frames[0])[0] - panels(frames[-1])[0])
+    assert change.mean() < 5
+    # The palette of a GIF may miss a rare colour by any amount, in each frame another one.
+    assert extension == ".gif" or change.max() <= 40
 
 
 def test_the_last_frame_shows_the_outcome(photo, monkeypatch):
