@@ -120,9 +120,11 @@ def _views(reference: Picture, picture: Picture, depth: int) -> list[tuple[NDArr
 
 def psnr(reference: NDArray[np.number], image: NDArray[np.number], peak: float = 255) -> float:
     """Peak signal-to-noise ratio in dB of two arrays of samples up to `peak`; infinite if they are equal."""
+    if reference.shape != image.shape:
+        raise ValueError(f"pictures of {list(reference.shape)} and {list(image.shape)} samples cannot be compared")
     # In parts: of a large picture, samples in double precision take eight times as much memory.
     parts = -(-reference.size // _SAMPLES_AT_ONCE)
-    ones, others = (np.array_split(array.reshape(-1), parts) for array in (reference, image))
+    ones, others = (np.array_split(array, max(1, min(parts, len(array)))) for array in (reference, image))
     pairs = zip(ones, others, strict=True)
     error = sum(float(((one.astype(np.float64) - other) ** 2).sum()) for one, other in pairs) / reference.size
     return float(10 * np.log10(peak**2 / error)) if error > 0 else float("inf")

@@ -2,8 +2,8 @@
 
 A step renders, compares, differentiates and updates every Gaussian with Adam (Kingma & Ba 2015) in the Gaussian's own
 frame: means move in units of its scales along its axes, scales change by factors. One learning rate then suits wide and
-narrow Gaussians alike. Thin ones turn more slowly: a small angle carries their ends far. And those that are nearly as
-wide as the image move more slowly too, lest they drift out of it.
+narrow Gaussians alike. Thin ones turn more slowly: a small angle carries their ends far. And those that are wider
+than a tenth of the image move more slowly too, lest they drift out of it.
 """
 
 import math

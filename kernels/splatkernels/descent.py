@@ -115,7 +115,7 @@ def penalty_numbers(penalty: Penalty | None, share: float) -> tuple[float, float
 def longest_stride(target: Any) -> float:
     """In pixels, the scale beyond which that of a Gaussian makes its mean move no faster.
 
-    A Gaussian nearly as wide as the target [C, H, W], an array or a tensor, would leave it in a few steps.
+    A Gaussian wider than a tenth of the target [C, H, W], an array or a tensor, could leave it in a few steps.
     """
     return _LONGEST_STRIDE * max(target.shape[1:])
 

@@ -1,7 +1,8 @@
 """Where the parts of a kernel wait for each other, and share work out, so that one call can have several phases.
 
 A gate is an array of integers. Parts take the units of a phase from a counter, and meet at its end: what one has
-written before, all can read behind. Whoever waits spins, and soon leaves the core to others between two looks.
+written before, all can read behind. Whoever waits spins, and soon lets others have the core between two looks. The
+units of a phase are so many and so alike that nobody waits for long.
 """
 
 import ctypes
@@ -21,8 +22,8 @@ _ARRIVED, _MEETINGS, _CLOSED, _COUNTERS = 0, 8, 16, 24
 # Looks before the core is left to others: a few microseconds.
 _LOOKS = 1000
 
-_sleep = ctypes.CDLL(None).sched_yield if os.name == "posix" else ctypes.windll.kernel32.SwitchToThread  # type: ignore[attr-defined]
-llvmlite.binding.add_symbol("splatkernels_leave_core", ctypes.cast(_sleep, ctypes.c_void_p).value)
+_yield = ctypes.CDLL(None).sched_yield if os.name == "posix" else ctypes.windll.kernel32.SwitchToThread  # type: ignore[attr-defined]
+llvmlite.binding.add_symbol("splatkernels_leave_core", ctypes.cast(_yield, ctypes.c_void_p).value)
 _leave_core = types.ExternalFunction("splatkernels_leave_core", types.int32())
 
 

@@ -1,8 +1,8 @@
 """Runs the parts of a kernel side by side.
 
-Kernels release the GIL and split their work into parts that share nothing, so plain Python threads are enough. They
-need no OpenMP runtime (two of which in one process, torch's and Numba's, would spin against each other), survive
-calls from several threads at once and start in microseconds.
+Kernels release the GIL, so plain Python threads are enough. They need no OpenMP runtime (two of which in one process,
+torch's and Numba's, would spin against each other, even between calls), survive calls from several threads at once and
+start in microseconds.
 """
 
 import os
@@ -79,7 +79,8 @@ def _run(kernel: Callable[..., object], parts: int, args: tuple[object, ...], fa
         try:
             failure = helpers[-1].end() or failure
             _idle.append(helpers.pop())
-        except KeyboardInterrupt as interrupt:
+        except BaseException as interrupt:
+            fail()
             failure = interrupt
     if failure is not None:
         raise failure
@@ -98,24 +99,30 @@ class _Helper:
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[Callable[[], object]] = SimpleQueue()
-        self._failures: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._ends: SimpleQueue[None] = SimpleQueue()
+        self._ended = True
+        self._failure: BaseException | None = None
         threading.Thread(target=self._work, name="splatkernels", daemon=True).start()
 
     def begin(self, call: Callable[[], object]) -> None:
         """Have a function called."""
+        self._ended, self._failure = False, None
         self._calls.put(call)
 
     def end(self) -> BaseException | None:
-        """Wait for that, and say what it has raised."""
-        return self._failures.get()
+        """Wait for that, and say what it has raised; also once more, if something interrupts."""
+        while not self._ended:
+            self._ends.get()
+        return self._failure
 
     def _work(self) -> None:
         while True:
             try:
                 self._calls.get()()
-                self._failures.put(None)
             except BaseException as failure:
-                self._failures.put(failure)
+                self._failure = failure
+            self._ended = True
+            self._ends.put(None)
 
 
 def _helper() -> _Helper:

@@ -31,8 +31,6 @@ _APART, _AWAY = 8, 2
 _SHARE_OF_BITS = 0.1
 # Of pictures of 16 bits, D at quality 100 is so many octaves finer as long as it takes no more Gaussians than this.
 _DEEP_OCTAVES, _PIXELS_PER_GAUSSIAN = 6, 64
-# Fits that are finer for that take so many times more steps: so few Gaussians are quick, and must settle well.
-_DEEP_STEPS = 7.0
 
 
 def encode(image: "ImageLike", options: Options | None = None, **fields: Any) -> bytes:
@@ -117,8 +115,9 @@ def _notch(job: Job, goal: Goal) -> tuple[int, float]:
     most = job.picture.height * job.picture.width / _PIXELS_PER_GAUSSIAN
     octaves = round(_DEEP_OCTAVES * max(0.0, goal.value - DEFAULT_QUALITY) / (100 - DEFAULT_QUALITY))
     finer = (min(notch + octave * ladder.PER_OCTAVE, ladder.LAST) for octave in range(octaves, 0, -1))
-    deep = next((own for own in finer if job.task.budget_of_price(ladder.value(own)).wanted < most), None)
-    return (notch, 1.0) if deep is None else (deep, _DEEP_STEPS)
+    deep = next((own for own in finer if job.task.budget_of_price(ladder.value(own)).wanted < most), notch)
+    # The finer D is, the more it shows when a few Gaussians have not settled. Small pictures take more steps anyway.
+    return deep, 1.0 if job.task.is_small else 1 + (deep - notch) / ladder.PER_OCTAVE
 
 
 def _fit(task: Task, notch: int | None, n_gaussians: int | None, times: float) -> Splats:

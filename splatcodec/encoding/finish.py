@@ -19,9 +19,9 @@ from .goals import Goal
 from .layers import code_as_they_are, code_fitted
 from .opacity import Opacity
 
-# Shares of the Gaussians of others, and of their energy, that may be too faint to be stored well, the steps that the
-# faintest of the rest get, and an amplitude that nobody sees.
-_FAINTEST, _FAINT_ENERGY, _STEPS, _LEAST_D = 0.02, 1e-4, 4, 1e-6
+# Share of the Gaussians of others that may be too faint to be stored well, the steps that the faintest of the rest get,
+# and an amplitude that nobody sees.
+_FAINTEST, _STEPS, _LEAST_D = 0.1, 4, 1e-6
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,7 @@ def write_splats(splats: Splats, profile: Profile, quality: float) -> bytes:
     task = Task(target, EFFORTS[min(EFFORTS)])
     notch = Goal("quality", quality).notch(target.clip(0, 1))
     if len(splats):
-        # Many faint ones may be all there is: nearly all are to remain.
-        ordered = np.sort(amplitudes(splats.scales, splats.colors))
-        energy = np.cumsum(ordered**2)
-        weakest = ordered[np.searchsorted(energy, _FAINT_ENERGY * energy[-1])]
-        faintest = max(float(np.quantile(ordered, _FAINTEST)), float(weakest), _LEAST_D)
+        # Many faint ones may be all there is: most are to remain.
+        faintest = max(float(np.quantile(amplitudes(splats.scales, splats.colors), _FAINTEST)), _LEAST_D)
         notch = max(notch, ladder.nearest(faintest / _STEPS))
     return document.to_bytes(profile.number, code_fitted(task, splats, notch, profile, None), None)

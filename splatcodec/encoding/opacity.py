@@ -55,10 +55,14 @@ class Opacity:
 
     def coded(self, notch: int) -> CodedAlpha:
         """The layer of a file whose D is at about that notch of the ladder."""
-        notch = min(round(notch / _APART) * _APART, ladder.LAST)
+        notch = self.rounded(notch)
         if notch not in self._coded:
             self._coded[notch] = self._code(notch)
         return self._coded[notch]
+
+    def rounded(self, notch: int) -> int:
+        """The notch of the layer that `coded` gives for one."""
+        return min(round(notch / _APART) * _APART, ladder.LAST)
 
     def squared_error(self, alpha: Alpha) -> float:
         """Of an opacity that has been read back, a sum over pixels, each as much as it counts."""

@@ -151,7 +151,7 @@ class _Files(Protocol):
         """The file at a setting."""
 
     def hold_opacity(self, setting: int) -> bool:
-        """Give all files from now on the opacity of the one at a setting, and say whether that changes any."""
+        """Give all files from now on the opacity of the one at a setting; says if the one before has another."""
 
     def gaussians(self, octave: float) -> float:
         """How many Gaussians to fit for what lies there."""
@@ -177,9 +177,10 @@ class _ByStep:
         return self._job.finish(self.splats, setting, opacity_notch=self._opacity(setting))
 
     def hold_opacity(self, setting: int) -> bool:
-        if self._job.opacity is None or self._opacity_notch is not None:
+        opacity, held = self._job.opacity, self._opacity(setting)
+        if opacity is None or opacity.rounded(self._opacity(setting - 1)) == opacity.rounded(held):
             return False
-        self._opacity_notch = self._opacity(setting)
+        self._opacity_notch = held
         return True
 
     def _opacity(self, setting: int) -> int:
@@ -243,6 +244,8 @@ class _Search:
         self._aim = aim
         self._grown = False
         self._refits = 0
+        # The measure of the setting that suits the fit, which is the first.
+        self._at_center: float | None = None
         # Whether a fit that may not grow any more has been given more steps.
         self._settled = False
         self._use(job.task.grow(budget))
@@ -254,6 +257,8 @@ class _Search:
         while setting is not None and len(found) < _TRIES and not self._late:
             found.append(self._files.encode(setting))
             self._tried[setting] = self._aim.measure(found[-1])
+            if self._at_center is None:
+                self._at_center = self._tried[setting]
             self._fixed |= self._job.opacity is not None and len(found) >= _FITTING_TRIES
             setting = self._after(setting)
         return found
@@ -267,6 +272,7 @@ class _Search:
         """Go on with the files of a fit."""
         self._files = _files(self._job, splats)
         self._tried: dict[int, float] = {}
+        self._at_center = None
 
     def _after(self, setting: int) -> int | None:
         """What to try after a setting, perhaps of another fit; None at the end of the search."""
@@ -288,7 +294,10 @@ class _Search:
         at_end = setting == (files.last if missing > 0 else files.first)
         # Of a fit that has grown because it was too small, fewer Gaussians would be too few once more.
         if (at_end or abs(octave + away) > _REFIT_BEYOND) and (missing > 0 or not self._grown):
-            suited = (aim.middle - tried[files.setting(0)]) / aim.slope.refitted * _REFIT_GALLOP**self._refits
+            assert self._at_center is not None
+            suited = (aim.middle - self._at_center) / aim.slope.refitted
+            if missing > 0:
+                suited *= _REFIT_GALLOP**self._refits
             if self._refit(files.gaussians(suited), missing > 0):
                 return self._files.setting(0)
         return None if at_end else self._near(octave + _GALLOP ** (len(tried) - 1) * away)

@@ -34,7 +34,7 @@ LARGEST_COLOR = 1.2
 # Cutting Gaussians off a little early makes a step a third cheaper and costs nothing: the fit makes up for it.
 FIT_CUTOFF = 3.5
 # Mean squared error, 40 dB, below which it shows what steps do to Gaussians for speed.
-CLOSE = 1e-4
+_CLOSE = 1e-4
 # Part of the colour that would remove most energy: neighbours placed at the same time share in it.
 _INITIAL_AMPLITUDE = 0.85
 # Below this share of the largest weight, colours start smaller than would be best: they are guesses there.
@@ -133,6 +133,7 @@ def grow(
 
     progress, steps, stage, calibrated = 0.0, float(schedule.steps), -1, 0
     first, changed, wanted, lowest = len(optimizer), 0, 0, math.inf
+    loss: SupportsFloat = math.inf
     mean_error: SupportsFloat = math.inf
     for done in range(schedule.steps):
         following = schedule.stage(progress)
@@ -157,9 +158,10 @@ def grow(
                 _prune(optimizer, weights, budget.keep)
             else:
                 _change(optimizer, wanted, 0.0, weights, rng, budget.keep)
-        if calibrated < len(_CALIBRATED_AT) and progress >= _CALIBRATED_AT[calibrated]:
-            calibrated += 1
-            if float(mean_error) < CLOSE:
+        due = sum(progress >= share for share in _CALIBRATED_AT)
+        if due > calibrated:
+            calibrated = due
+            if is_close(current, loss, mean_error):
                 optimizer.calibrate()
         loss, mean_error = descend(optimizer, current, rates.scaled(schedule.rate(progress, steps)), penalty)
         if max_seconds and done % _STEPS_BETWEEN_LOOKS == 0:
@@ -175,6 +177,15 @@ def grow(
     if stage < schedule.stages:
         _prune(optimizer, weights, budget.keep)
     return take()
+
+
+def is_close(objective: Objective, loss: SupportsFloat, error: SupportsFloat) -> bool:
+    """Whether a fit is so close that it shows what steps do to Gaussians for speed, given what `descend` returns."""
+    if not objective.is_quadratic:
+        return float(error) < _CLOSE
+    # What does not count may be anything.
+    weight = 1.0 if objective.weights is None else float(objective.weights.mean(dtype=np.float64))
+    return float(loss) < _CLOSE * weight
 
 
 def asks_to_stop(answer: object) -> bool:

@@ -17,11 +17,11 @@ from .schedule import EFFORTS, Schedule
 
 # The work of an encode, in steps with all Gaussians there: a step of a fit on average, placing a group of Gaussians,
 # what a step of the fit adds to rounding, and what rounding takes in any case.
-_STEP, _PLACING, _REFINING, _ROUNDING = 0.8, 15, 0.25, 60
+_STEP, _PLACING, _REFINING, _ROUNDING = 0.8, 12, 0.17, 100
 # What comparing windows of pixels adds to a step, on average over a fit.
 _STRUCTURE = 3.0
 # The pictures whose steps are timed: pixels a side, pixels for each Gaussian, scale of these, steps.
-_SIDES, _PIXELS_PER_GAUSSIAN, _SCALE, _STEPS = (48, 192), 123, 6.0, 5
+_SIDES, _PIXELS_PER_GAUSSIAN, _SCALE, _STEPS = (96, 224), 123, 2.4, 5
 
 
 class Deadline:

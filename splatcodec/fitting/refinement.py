@@ -13,7 +13,7 @@ from splatkernels.fused import FusedRasterizer
 from splatkernels.gaussians import Gaussians, to_parameters
 from splatkernels.geometry import parameter_gradients
 
-from .growth import CLOSE, FIT_CUTOFF, LARGEST_COLOR, descend, make_optimizer
+from .growth import FIT_CUTOFF, LARGEST_COLOR, descend, is_close, make_optimizer
 from .objective import Objective
 from .pace import Deadline
 from .pruning import weights_at
@@ -82,8 +82,8 @@ class PictureRefiner:
                     break
             fallen = 0.5 * (1 + math.cos(math.pi * progress))
             moves = rates.scaled(_LOWEST_RATE + (1 - _LOWEST_RATE) * fallen)
-            _, error = descend(optimizer, self._objective, moves, self._penalty)
-            if k == 0 and float(error) < CLOSE:
+            loss, error = descend(optimizer, self._objective, moves, self._penalty)
+            if k == 0 and is_close(self._objective, loss, error):
                 optimizer.calibrate()
             if seconds is not None:
                 # A GPU may be far behind.
