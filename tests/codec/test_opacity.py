@@ -126,6 +126,14 @@ def test_psnr_is_met_with_a_mask(photo, seed):
     assert 32 <= picture_psnr(translucent, read_document(data).render()) < 32.2
 
 
+@pytest.mark.parametrize("target", [24, 26, 28, 30])
+def test_psnr_is_met_with_a_mask_and_so_many_gaussians(photo, target):
+    """No other fit comes to help where the opacity changes."""
+    translucent = load_image(np.dstack([photo, mask(*photo.shape[:2])]))
+    data = splatcodec.encode(translucent, effort=1, target_psnr=target, n_gaussians=100)
+    assert picture_psnr(translucent, read_document(data).render()) >= target
+
+
 def test_metadata_counts_as_size(photo):
     noted = replace(load_image(photo), metadata=Metadata(exif=bytes(1000)))
     assert 0.97 * 3000 <= len(splatcodec.encode(noted, effort=1, target_size=3000)) <= 3000
