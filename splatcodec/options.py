@@ -47,7 +47,7 @@ class Options:
         profile: how attributes are stored: "adaptive", the smallest files; "vq", codebooks; "half", half precision.
         effort: 1 (quick) to 9 (thorough).
         tune: what counts: "psnr", the squared error; or "ssim", the structure that eyes see, as SSIM and MS-SSIM
-            measure it, which takes about twice as long.
+            measure it, which takes about two and a half times as long.
         loss: "l2", the squared error; "l1", the absolute error; a mix with SSIM: "l1+ssim:0.2" is 0.8 times the
             absolute error plus 0.2 times (1 - SSIM); or a function of an image and its target, both [C, H, W] with
             1.0 as full scale, that returns the loss and its gradient [C, H, W]. Goes with the tune "psnr" only.

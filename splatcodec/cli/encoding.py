@@ -64,7 +64,7 @@ def add_encoder(parser: Parser) -> None:
         "--tune",
         choices=TUNES,
         default=DEFAULT_TUNE,
-        help="what counts: psnr, the squared error; ssim, the structure that eyes see, which takes about twice as long "
+        help="what counts: psnr, the squared error; ssim, the structure that eyes see, which takes 2.5 times as long "
         "(default: %(default)s)",
     )
     parser.add_argument(
