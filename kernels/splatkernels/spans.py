@@ -41,6 +41,8 @@ _LOG_NARROWEST, _LOG_2 = math.log(1.25), math.log(2)
 _HALF_LOG2_E = 0.5 * math.log2(math.e)
 # Columns of frames, in pixels of the level; the last two are by how much the scales are larger than what is drawn.
 MEAN_X, MEAN_Y, SHEAR, A_U, B_U, A_V, B_V, BY_E, BY_Y, HALF_WIDTH, NARROWING, REACH, BLUR1, BLUR2 = range(14)
+# As many elements as there are moments: the length of a tuple is known when kernels are compiled.
+_MOMENTS = (0,) * MOMENTS
 # Pairs of a band are listed by where they are, in columns so wide.
 _COLUMNS = 64
 
@@ -161,7 +163,7 @@ def put_on_levels(parameters: NDArray[np.float32], pyramid: Pyramid, cutoff: flo
     """
     count, columns = parameters.shape
     levels, colors = empty(count, np.uint8), empty((count, columns - SHAPE), np.float32)
-    frames, counts = empty((count, 14)), empty(count, np.int64)
+    frames, counts = empty((count, BLUR2 + 1)), empty(count, np.int64)
     run(_place, count // 1024, parameters, pyramid, float(cutoff), levels, colors, frames, counts)
     offsets = np.zeros(count + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
@@ -187,12 +189,6 @@ def _span(frame, dy, width):
 
 
 @inlined
-def _left(ridge, half, width):
-    """First column of a vector that covers all of a row that is at most `half` from the ridge."""
-    return int(min(max(np.ceil(ridge - half - 0.5), 0.0), width - 1.0))
-
-
-@inlined
 def _rows_of(frame, size, band):
     """First row of a band that a Gaussian reaches, and the one after the last."""
     first, last = _band_range(frame, size)
@@ -200,25 +196,43 @@ def _rows_of(frame, size, band):
 
 
 @inlined
+def _slim_row(frame, ridge, dy, width):
+    """First column of the vector that covers a row of a slim Gaussian, how far it lies from the ridge, and weights."""
+    left = int(min(max(np.ceil(ridge - frame[HALF_WIDTH] - 0.5), 0.0), width - 1.0))
+    e = lane_numbers() + splat(left + 0.5 - ridge)
+    return left, e, exp2(fma(e * e, splat(frame[BY_E]), splat(frame[BY_Y] * dy * dy)))
+
+
+@inlined
+def _add_vector(channels, weight, colors, planes, at, channel_step):
+    """Add a vector of weights, times colours, to the planes."""
+    pixels = load_channels(channels, planes, at, channel_step)
+    store_channels(planes, at, channel_step, fma_channels(weight, colors, pixels))
+
+
+@inlined
+def _sum_vector(channels, weight, colors, planes, at, channel_step, e, dy, color_sums, moments):
+    """The sums of colours and of moments in (e, y), with those of one more vector."""
+    gradient = load_channels(channels, planes, at, channel_step)
+    t = weight * dot_channels(gradient, colors)
+    te, ty = t * e, t * splat(dy)
+    sum_e, sum_y, sum_ee, sum_ey, sum_yy = moments
+    moments = sum_e + te, sum_y + ty, fma(te, e, sum_ee), fma(ty, e, sum_ey), fma(ty, splat(dy), sum_yy)
+    return fma_channels(weight, gradient, color_sums), moments
+
+
+@inlined
 def add_slim(channels, frame, color, index, size, layout, band, planes):
     """Add a slim Gaussian, none of whose rows is wider than a vector; its colour begins at `index` of `color`."""
     start, row_step, channel_step = layout
     colors = splat_channels(channels, color, index)
-    by_e = splat(frame[BY_E])
     first, last = _rows_of(frame, size, band)
     dy = first + 0.5 - frame[MEAN_Y]
     ridge = frame[MEAN_X] + frame[SHEAR] * dy
-    half = frame[HALF_WIDTH]
-    to = start + first * row_step
-    for _ in range(first, last):
-        left = _left(ridge, half, size[1])
-        e = lane_numbers() + splat(left + 0.5 - ridge)
-        at = to + left
-        weight = exp2(fma(e * e, by_e, splat(frame[BY_Y] * dy * dy)))
-        pixels = load_channels(channels, planes, at, channel_step)
-        store_channels(planes, at, channel_step, fma_channels(weight, colors, pixels))
+    for row in range(first, last):
+        left, _, weight = _slim_row(frame, ridge, dy, size[1])
+        _add_vector(channels, weight, colors, planes, start + row * row_step + left, channel_step)
         ridge += frame[SHEAR]
-        to += row_step
         dy += 1
 
 
@@ -236,9 +250,7 @@ def add_wide(channels, frame, color, index, size, layout, band, planes):
         e = lane_numbers() + splat(left + 0.5 - ridge)
         at = start + row * row_step + left
         for _ in range(count):
-            weight = exp2(fma(e * e, by_e, along))
-            pixels = load_channels(channels, planes, at, channel_step)
-            store_channels(planes, at, channel_step, fma_channels(weight, colors, pixels))
+            _add_vector(channels, exp2(fma(e * e, by_e, along)), colors, planes, at, channel_step)
             e = e + splat(float(LANES))
             at += LANES
 
@@ -248,32 +260,19 @@ def differentiate_slim(channels, frame, color, index, size, layout, band, planes
     """Write the sums [C + MOMENTS] of a slim Gaussian over a band, whose planes hold the gradient of the loss."""
     start, row_step, channel_step = layout
     colors = splat_channels(channels, color, index)
-    by_e = splat(frame[BY_E])
-    color_sums = zero_channels(channels)
-    sum_e = sum_y = sum_ee = sum_ey = sum_yy = splat(0.0)
+    color_sums, moments = zero_channels(channels), zero_channels(_MOMENTS)
     first, last = _rows_of(frame, size, band)
     dy = first + 0.5 - frame[MEAN_Y]
     ridge = frame[MEAN_X] + frame[SHEAR] * dy
-    half = frame[HALF_WIDTH]
-    to = start + first * row_step
-    for _ in range(first, last):
-        left = _left(ridge, half, size[1])
-        e = lane_numbers() + splat(left + 0.5 - ridge)
-        at = to + left
-        weight = exp2(fma(e * e, by_e, splat(frame[BY_Y] * dy * dy)))
-        gradient = load_channels(channels, planes, at, channel_step)
-        color_sums = fma_channels(weight, gradient, color_sums)
-        t = weight * dot_channels(gradient, colors)
-        te, ty = t * e, t * splat(dy)
-        sum_e = sum_e + te
-        sum_y = sum_y + ty
-        sum_ee = fma(te, e, sum_ee)
-        sum_ey = fma(ty, e, sum_ey)
-        sum_yy = fma(ty, splat(dy), sum_yy)
+    for row in range(first, last):
+        left, e, weight = _slim_row(frame, ridge, dy, size[1])
+        at = start + row * row_step + left
+        color_sums, moments = _sum_vector(
+            channels, weight, colors, planes, at, channel_step, e, dy, color_sums, moments
+        )
         ridge += frame[SHEAR]
-        to += row_step
         dy += 1
-    _write(frame, color_sums, (sum_e, sum_y, sum_ee, sum_ey, sum_yy), sums)
+    _write(frame, color_sums, moments, sums)
 
 
 @inlined
@@ -282,8 +281,7 @@ def differentiate_wide(channels, frame, color, index, size, layout, band, planes
     start, row_step, channel_step = layout
     colors = splat_channels(channels, color, index)
     by_e = splat(frame[BY_E])
-    color_sums = zero_channels(channels)
-    sum_e = sum_y = sum_ee = sum_ey = sum_yy = splat(0.0)
+    color_sums, moments = zero_channels(channels), zero_channels(_MOMENTS)
     first, last = _rows_of(frame, size, band)
     for row in range(first, last):
         dy = row + 0.5 - frame[MEAN_Y]
@@ -293,18 +291,12 @@ def differentiate_wide(channels, frame, color, index, size, layout, band, planes
         at = start + row * row_step + left
         for _ in range(count):
             weight = exp2(fma(e * e, by_e, along))
-            gradient = load_channels(channels, planes, at, channel_step)
-            color_sums = fma_channels(weight, gradient, color_sums)
-            t = weight * dot_channels(gradient, colors)
-            te, ty = t * e, t * splat(dy)
-            sum_e = sum_e + te
-            sum_y = sum_y + ty
-            sum_ee = fma(te, e, sum_ee)
-            sum_ey = fma(ty, e, sum_ey)
-            sum_yy = fma(ty, splat(dy), sum_yy)
+            color_sums, moments = _sum_vector(
+                channels, weight, colors, planes, at, channel_step, e, dy, color_sums, moments
+            )
             e = e + splat(float(LANES))
             at += LANES
-    _write(frame, color_sums, (sum_e, sum_y, sum_ee, sum_ey, sum_yy), sums)
+    _write(frame, color_sums, moments, sums)
 
 
 @inlined
