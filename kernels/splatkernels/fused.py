@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from .arrays import render
 from .cpu import MOST_CHANNELS, channel_groups
-from .gate import meet, take
+from .gate import meet, run_together, take
 from .gaussians import MOMENTS, UU, UV, VV, U, V, from_parameters
 from .geometry import check_gaussians
 from .jit import kernel
 from .pyramid import BAND_ROWS, clear_padding, enlarge, make_pyramid, reduce
 from .simd import LANES, add_lanes, fma, load, splat, store
 from .spans import BLUR1, BLUR2, Spans, add_slim, add_wide, differentiate_slim, differentiate_wide, put_on_levels
-from .threads import run_together
 
 # That a thread adds the slots of at a time.
 _GAUSSIANS = 512

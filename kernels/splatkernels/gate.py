@@ -6,35 +6,36 @@ units of a phase are so many and so alike that nobody waits for long.
 """
 
 import ctypes
-import os
+import sys
+from collections.abc import Callable
 
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
 from .jit import inlined, kernel
+from .threads import run_or
 
 # What a gate holds: how many parts have arrived, how many times all have, whether one never will, and then counters.
 _ARRIVED, _MEETINGS, _CLOSED, _COUNTERS = 0, 8, 16, 24
 # Looks before the core is left to others: a few microseconds.
 _LOOKS = 1000
 
-_yield = ctypes.CDLL(None).sched_yield if os.name == "posix" else ctypes.windll.kernel32.SwitchToThread  # type: ignore[attr-defined]
+if sys.platform == "win32":
+    _yield = ctypes.windll.kernel32.SwitchToThread
+else:
+    _yield = ctypes.CDLL(None).sched_yield
 llvmlite.binding.add_symbol("splatkernels_leave_core", ctypes.cast(_yield, ctypes.c_void_p).value)
 _leave_core = types.ExternalFunction("splatkernels_leave_core", types.int32())
 
 
-def make_gate(phases: int) -> NDArray[np.int64]:
-    """A gate for one call of a kernel that has so many phases."""
-    return np.zeros(_COUNTERS + phases, np.int64)
-
-
-def close(gate: NDArray[np.int64]) -> None:
-    """Have `meet` say no from now on: a part has failed, and the others would wait for ever."""
-    gate[_CLOSED] = 1
+def run_together(kernel: Callable[..., object], items: int, phases: int, *args: object) -> None:
+    """As `threads.run`, of `kernel(part, parts, gate, *args)`, whose parts go through so many phases together."""
+    gate = np.zeros(_COUNTERS + phases, np.int64)
+    # `meet` says no from then on.
+    run_or(lambda: gate.put(_CLOSED, 1), kernel, items, gate, *args)
 
 
 def _pointer(context, builder, signature, args):

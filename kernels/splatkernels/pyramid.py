@@ -38,9 +38,7 @@ class Pyramid(NamedTuple):
     views: NDArray[np.float64]  # [L, 2] zoom, and where the canvas begins: a point x is at zoom * x + start
     bands: NDArray[np.int64]  # [L + 1] the first band of each, and how many there are in all
     variances: NDArray[np.float64]  # [L] that enlarging adds, in pixels of level 0 squared
-    layouts: NDArray[
-        np.int64
-    ]  # [L, 3] elements in memory: of the first pixel, from row to row, from channel to channel
+    layouts: NDArray[np.int64]  # [L, 3] elements: of the first pixel, from row to row, from channel to channel
 
 
 def make_pyramid(channels: int, height: int, width: int) -> tuple[Pyramid, NDArray[np.float32]]:

@@ -17,8 +17,6 @@ from queue import SimpleQueue
 
 import numba
 
-from .gate import close, make_gate
-
 _limit: ContextVar[int | None] = ContextVar("threads", default=None)
 _threads = numba.config.NUMBA_NUM_THREADS
 
@@ -48,17 +46,12 @@ def limited(threads: int | None) -> Iterator[None]:
 
 def run(kernel: Callable[..., None], items: int, *args: object) -> None:
     """Call `kernel(part, parts, *args)` for every part, where `items` units of work bound the number of parts."""
-    _run(kernel, max(1, min(get_num_threads(), items)), args, lambda: None)
+    run_or(lambda: None, kernel, items, *args)
 
 
-def run_together(kernel: Callable[..., object], items: int, phases: int, *args: object) -> None:
-    """As `run`, of `kernel(part, parts, gate, *args)`, whose parts go from phase to phase together by their gate."""
-    gate = make_gate(phases)
-    _run(kernel, max(1, min(get_num_threads(), items)), (gate, *args), lambda: close(gate))
-
-
-def _run(kernel: Callable[..., object], parts: int, args: tuple[object, ...], fail: Callable[[], None]) -> None:
-    """Call a kernel for every part side by side; `fail` is called once one of them has failed."""
+def run_or(fail: Callable[[], None], kernel: Callable[..., object], items: int, *args: object) -> None:
+    """As `run`; `fail` is called as soon as a part has failed, lest the others wait for it."""
+    parts = max(1, min(get_num_threads(), items))
     if parts == 1:
         kernel(0, 1, *args)
         return

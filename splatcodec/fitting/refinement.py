@@ -17,6 +17,7 @@ from .growth import FIT_CUTOFF, LARGEST_COLOR, descend, is_close, make_optimizer
 from .objective import Objective
 from .pace import Deadline
 from .pruning import weights_at
+from .schedule import falling
 
 # Quantisation moves Gaussians little, and so should what makes up for it.
 _RATES = Rates(means=0.018, scales=0.012, rotations=0.012, colors=0.0024)
@@ -80,8 +81,7 @@ class PictureRefiner:
                 progress = max(progress, (time.perf_counter() - began) / max(seconds, 1e-9))
                 if progress >= 1:
                     break
-            fallen = 0.5 * (1 + math.cos(math.pi * progress))
-            moves = rates.scaled(_LOWEST_RATE + (1 - _LOWEST_RATE) * fallen)
+            moves = rates.scaled(falling(progress, _LOWEST_RATE))
             loss, error = descend(optimizer, self._objective, moves, self._penalty)
             if k == 0 and is_close(self._objective, loss, error):
                 optimizer.calibrate()

@@ -57,8 +57,12 @@ class Schedule:
         Long fits go more slowly: at full rates a Gaussian wanders, by the square root of the number of steps.
         """
         highest = min(1.0, math.sqrt(_STEPS_AT_FULL_RATES / steps))
-        settled = max(0.0, 1 - (1 - progress) / self.settling)
-        return highest * (_LOWEST_RATE + (1 - _LOWEST_RATE) * 0.5 * (1 + math.cos(math.pi * settled)))
+        return highest * falling(max(0.0, 1 - (1 - progress) / self.settling), _LOWEST_RATE)
+
+
+def falling(progress: float, lowest: float) -> float:
+    """Factor on learning rates that falls along a cosine from 1 to `lowest` as progress rises from 0 to 1."""
+    return lowest + (1 - lowest) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 EFFORTS = {

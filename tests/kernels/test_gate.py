@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from splatkernels.gate import meet, take
+from splatkernels.gate import meet, run_together, take
 from splatkernels.jit import kernel
-from splatkernels.threads import limited, run_together
+from splatkernels.threads import limited
 
 
 @kernel
